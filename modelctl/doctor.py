@@ -1,0 +1,167 @@
+"""What this machine lacks for what the manifests need, and the command that mends it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from modelctl import disks
+from modelctl.environments import host
+from modelctl.model import Model
+from modelctl.units import format_size
+from modelctl.work import Work
+
+NEWEST_PYTHON = (3, 13)
+HUB_PATIENCE = 3
+"""Seconds that the hub has to answer."""
+TIGHT = 0.02
+"""Share of a disk below which its free space is worth a warning."""
+
+
+class Health(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    MISSING = "missing"
+    OPTIONAL = "optional"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at."""
+
+    name: str
+    health: Health
+    found: str
+    mend: str = ""
+    """The command, or the sentence, that mends it."""
+
+
+def examine(work: Work) -> list[Check]:
+    """Look at everything; the network is asked one thing, whether the hub answers."""
+    return [
+        _python(),
+        *_extras(work.models.values()),
+        _ffmpeg(),
+        _docker(),
+        _other_engines(),
+        _gpu(),
+        *_disks(work.settings.root, work.settings.keep_free),
+        _hub(),
+    ]
+
+
+def _python() -> Check:
+    version = platform.python_version()
+    if sys.version_info[:2] <= NEWEST_PYTHON:
+        return Check("Python", Health.OK, f"{version} on {platform.system()} {platform.machine()}")
+    return Check("Python", Health.OPTIONAL, f"{version}, which is newer than what is tested", "use Python 3.11 to 3.13")
+
+
+def _extras(models: Iterable[Model]) -> Iterator[Check]:
+    """Tell, extra by extra, which packages of which models are missing."""
+    lacking: dict[str, set[str]] = {}
+    serving: dict[str, list[str]] = {}
+    for model in models:
+        *_, extra = model.environment.extras or ("",)
+        serving.setdefault(extra, []).append(model.name)
+        lacking.setdefault(extra, set()).update(host.lacks(model))
+    for extra, names in sorted(serving.items()):
+        if not extra:
+            continue
+        missing = ", ".join(sorted(lacking[extra]))
+        needed_by = f"for {', '.join(names)}"
+        if missing:
+            yield Check(
+                f"extra {extra}", Health.MISSING, f"{missing} missing, {needed_by}", f"pip install 'modelctl[{extra}]'"
+            )
+        else:
+            yield Check(f"extra {extra}", Health.OK, needed_by)
+
+
+def _ffmpeg() -> Check:
+    if path := shutil.which("ffmpeg"):
+        return Check("ffmpeg", Health.OK, path)
+    return Check("ffmpeg", Health.OPTIONAL, "not found: m4a, wma and the like cannot be read", _install("ffmpeg"))
+
+
+def _docker() -> Check:
+    import docker
+    from docker.errors import DockerException
+
+    try:
+        client = docker.from_env(timeout=HUB_PATIENCE)
+        version = client.version()["Version"]
+        client.close()
+    except DockerException as error:
+        if not shutil.which("docker"):
+            return Check("Docker", Health.OPTIONAL, "not installed", _install("docker.io"))
+        if "Permission" in str(error):
+            mend = f"sudo usermod -aG docker {os.environ.get('USER', '$USER')}, then log in again"
+            return Check("Docker", Health.OPTIONAL, "its socket may not be used by this user", mend)
+        return Check("Docker", Health.OPTIONAL, "installed, but no engine answers", "sudo systemctl start docker")
+    return Check("Docker", Health.OK, f"engine {version}")
+
+
+def _other_engines() -> Check:
+    found = [name for name in ("podman", "bwrap") if shutil.which(name)]
+    if found:
+        return Check("other engines", Health.OK, ", ".join(found))
+    return Check("other engines", Health.OPTIONAL, "neither podman nor bubblewrap", _install("bubblewrap"))
+
+
+def _gpu() -> Check:
+    if not shutil.which("nvidia-smi"):
+        found = (
+            "Apple GPU" if (platform.system(), platform.machine()) == ("Darwin", "arm64") else "none; the CPU serves"
+        )
+        return Check("GPU", Health.OK, found)
+    query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
+    if done.returncode:
+        return Check("GPU", Health.OPTIONAL, "nvidia-smi fails", "reinstall the NVIDIA driver")
+    return Check("GPU", Health.OK, "; ".join(done.stdout.split("\n")).strip("; "))
+
+
+def _disks(root: Path, keep_free: int) -> Iterator[Check]:
+    for disk in disks.survey(disks.places(root)):
+        found = f"{format_size(disk.free)} of {format_size(disk.total)} free ({', '.join(disk.holds)})"
+        if disk.free > max(keep_free, TIGHT * disk.total):
+            yield Check(f"disk {disk.mount}", Health.OK, found)
+            continue
+        command = disks.reclaim_command(disk)
+        mend = f"{command[0]} gives back {format_size(command[1])}" if command else "remove what is not needed"
+        yield Check(f"disk {disk.mount}", Health.OPTIONAL, f"nearly full: {found}", mend)
+
+
+def _hub() -> Check:
+    import requests
+
+    if os.environ.get("HF_HUB_OFFLINE", "").upper() in ("1", "ON", "YES", "TRUE"):
+        return Check("hub", Health.OK, "offline, as HF_HUB_OFFLINE says")
+    endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
+    try:
+        requests.head(endpoint, timeout=HUB_PATIENCE)
+    except requests.RequestException as error:
+        reason = type(error).__name__
+        return Check(
+            "hub", Health.OPTIONAL, f"{endpoint} does not answer ({reason})", "check the network, or HF_ENDPOINT"
+        )
+    return Check("hub", Health.OK, f"{endpoint} answers")
+
+
+def _install(package: str) -> str:
+    """Return the package manager's command, where this machine has one that is known."""
+    brew = {"docker.io": "docker", "bubblewrap": ""}.get(package, package)
+    if shutil.which("apt-get"):
+        return f"sudo apt-get install {package}"
+    if shutil.which("brew") and brew:
+        return f"brew install {brew}"
+    return f"install {package} with this machine's package manager"

@@ -1,0 +1,71 @@
+"""Where bytes come from: a url's scheme picks who streams them."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote, urlparse
+
+from modelctl.errors import EnvironmentFailure, SourceFailure
+
+Source = Callable[[str, Path], Path]
+"""(url, an empty folder to work in) -> the file that now lies there."""
+
+
+def from_index(url: str, folder: Path) -> Path:
+    """Take `pypi:NAME==VERSION/FILE` from the package index that this machine's pip is set up for."""
+    requirement, _, name = url.removeprefix("pypi:").partition("/")
+    if not name.endswith(".whl"):
+        raise SourceFailure(f"{url}: only wheels are taken from a package index", hint="name the .whl in the manifest")
+    command = [*_pip(), "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
+        raise SourceFailure(f"{url}: {last}", hint="check the network and `pip config list`")
+    wheel = folder / name
+    if not wheel.is_file():
+        got = ", ".join(path.name for path in folder.iterdir()) or "nothing"
+        raise SourceFailure(f"{url}: pip brought {got} instead of {name}", hint="check `pip config list`")
+    return wheel
+
+
+def from_file(url: str, folder: Path) -> Path:
+    """Copy `file:///path`, for shelves that are filled from another disk."""
+    path = Path(unquote(urlparse(url).path))
+    try:
+        return Path(shutil.copyfile(path, folder / path.name))
+    except OSError as error:
+        raise SourceFailure(f"{url}: {error.strerror}", hint="check the path") from error
+
+
+SOURCES: dict[str, Source] = {"pypi": from_index, "file": from_file}
+
+
+def obtain(urls: tuple[str, ...], folder: Path) -> Path:
+    """Return the file that the first working url gives; the last one's error where none works."""
+    *others, last = urls
+    for url in others:
+        try:
+            return _from(url, folder)
+        except SourceFailure:
+            continue
+    return _from(last, folder)
+
+
+def _from(url: str, folder: Path) -> Path:
+    return SOURCES[url.partition(":")[0]](url, folder)
+
+
+def _pip() -> list[str]:
+    """Return how to call pip: this interpreter's, or one on PATH where this environment has none (uv makes such)."""
+    from importlib.util import find_spec
+
+    if find_spec("pip"):
+        return [sys.executable, "-m", "pip"]
+    for name in ("pip3", "pip"):
+        if found := shutil.which(name):
+            return [found]
+    raise EnvironmentFailure("pip is needed to ask the package index", hint=f"{sys.executable} -m ensurepip")

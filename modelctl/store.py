@@ -1,0 +1,120 @@
+"""The shelf on the disk: what lies there, and how bytes come to lie there.
+
+A final name only ever holds whole, proven bytes: whatever arrives is written beside it, hashed, synced and then moved.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from modelctl.assess import Found
+from modelctl.errors import IntegrityFailure, ModelctlError
+from modelctl.model import Value
+
+DEEPEST = 3
+"""Folders below a model's location that are looked into."""
+
+
+class Store(Value, frozen=True, kw_only=False):
+    """The shelf below one folder."""
+
+    root: Path
+
+    def folder(self, location: str) -> Path:
+        """Return a model's folder."""
+        return self.root / location
+
+    def scan(self, location: str) -> tuple[Found, ...]:
+        """Return the regular files of a model's folder, from `stat` alone."""
+        return tuple(_walk(self.folder(location), "", DEEPEST))
+
+    @contextmanager
+    def workbench(self, location: str) -> Iterator[Path]:
+        """Give a temporary folder on the shelf's own file system, and take it away afterwards."""
+        folder = self.folder(location)
+        _make(folder)
+        from tempfile import mkdtemp
+
+        bench = Path(mkdtemp(prefix=".fetch-", dir=folder))
+        try:
+            yield bench
+        finally:
+            shutil.rmtree(bench, ignore_errors=True)
+
+    def place(self, arrived: Path, location: str, path: str, *, size: int | None, sha256: str | None) -> int:
+        """Move what arrived on a workbench under its final name once it is proven; return its size in bytes.
+
+        Raises IntegrityFailure where size or hash are not the wanted ones; what lay there before then stays.
+        """
+        final = self.folder(location) / path
+        prove(arrived, path, size, sha256)
+        _make(final.parent)
+        with arrived.open("rb") as stream:
+            os.fsync(stream.fileno())
+        arrived.replace(final)
+        _sync_folder(final.parent)
+        return final.stat().st_size
+
+    def rename(self, location: str, old: str, new: str) -> None:
+        """Give a file of the shelf its right name; never over another file."""
+        source, final = self.folder(location) / old, self.folder(location) / new
+        if final.exists():
+            raise ModelctlError(f"{final} is there already", hint=f"compare it with {source} and remove one")
+        _make(final.parent)
+        source.rename(final)
+        _sync_folder(final.parent)
+
+
+def digest(path: Path) -> str:
+    """Return the sha256 of a file's bytes, as hex."""
+    import hashlib
+
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def prove(path: Path, name: str, size: int | None, sha256: str | None) -> None:
+    """Raise IntegrityFailure unless the file has this size in bytes and this sha256 (None: any)."""
+    actual = path.stat().st_size
+    if size is not None and actual != size:
+        raise IntegrityFailure(f"{name}: {actual} bytes arrived where {size} were expected", hint="fetch again")
+    if sha256 is not None and (got := digest(path)) != sha256:
+        raise IntegrityFailure(
+            f"{name}: sha256 {got[:12]}… arrived where {sha256[:12]}… was expected",
+            hint="fetch again; if it stays so, the source has changed and must not be trusted",
+        )
+
+
+def _walk(folder: Path, prefix: str, depth: int) -> Iterator[Found]:
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for entry in entries:
+        name = f"{prefix}{entry.name}"
+        if entry.is_dir(follow_symlinks=False):
+            if depth and not entry.name.startswith("."):
+                yield from _walk(Path(entry.path), f"{name}/", depth - 1)
+        elif entry.is_file():
+            yield Found(name, entry.stat().st_size)
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelctlError(
+            f"{folder} cannot be made: {error.strerror}", hint="check --root, and who may write there"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
