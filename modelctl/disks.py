@@ -10,6 +10,8 @@ from modelctl.model import Value
 
 EXT_RESERVE = 0.01
 """The share of an ext file system that is enough for root on a disk of data; mkfs takes five times that."""
+WORTH_A_WORD = 0.005
+"""The share from which a reserve is spoken of: ext4 keeps a few megabytes for itself in any case."""
 
 
 class Disk(Value, frozen=True):
@@ -25,9 +27,9 @@ class Disk(Value, frozen=True):
     """What is free but kept for root; 0 where the file system has no such thing."""
 
     @property
-    def used(self) -> int:
-        """Bytes taken."""
-        return self.total - self.free - self.reserved
+    def keeps_much(self) -> bool:
+        """Whether root's reserve is worth speaking of."""
+        return self.reserved > self.total * WORTH_A_WORD
 
 
 def places(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str, Path]:
@@ -66,7 +68,7 @@ def reclaim_command(disk: Disk) -> tuple[str, int] | None:
     Only the ext family keeps blocks back for root, so a reserve on a block device is tune2fs's business.
     """
     gain = disk.reserved - int(disk.total * EXT_RESERVE)
-    if gain <= 0:
+    if gain <= disk.total * WORTH_A_WORD:
         return None
     sysfs = Path(f"/sys/dev/block/{os.major(disk.device)}:{os.minor(disk.device)}")
     if not sysfs.exists():

@@ -19,8 +19,10 @@ from modelctl.units import format_size
 from modelctl.work import Work
 
 NEWEST_PYTHON = (3, 13)
-HUB_PATIENCE = 3
-"""Seconds that the hub has to answer."""
+PATIENCE = 3
+"""Seconds that an engine, or the hub, has to answer."""
+DOCKER_API = "1.41"
+"""Old enough for every engine in use; naming one saves the client from asking before it is asked."""
 TIGHT = 0.02
 """Share of a disk below which its free space is worth a warning."""
 
@@ -96,18 +98,29 @@ def _docker() -> Check:
     import docker
     from docker.errors import DockerException
 
+    address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
+    if address.startswith("unix://") and not Path(address.removeprefix("unix://")).exists():
+        return _docker_obstacle("no socket")
+    client = None
     try:
-        client = docker.from_env(timeout=HUB_PATIENCE)
+        client = docker.from_env(version=DOCKER_API, timeout=PATIENCE)
         version = client.version()["Version"]
-        client.close()
-    except DockerException as error:
-        if not shutil.which("docker"):
-            return Check("Docker", Health.OPTIONAL, "not installed", _install("docker.io"))
-        if "Permission" in str(error):
-            mend = f"sudo usermod -aG docker {os.environ.get('USER', '$USER')}, then log in again"
-            return Check("Docker", Health.OPTIONAL, "its socket may not be used by this user", mend)
-        return Check("Docker", Health.OPTIONAL, "installed, but no engine answers", "sudo systemctl start docker")
+    except (DockerException, OSError) as error:
+        return _docker_obstacle(str(error))
+    finally:
+        if client is not None:
+            client.close()
     return Check("Docker", Health.OK, f"engine {version}")
+
+
+def _docker_obstacle(error: str) -> Check:
+    if not shutil.which("docker"):
+        return Check("Docker", Health.OPTIONAL, "not installed", _install("docker.io"))
+    if "Permission" in error:
+        mend = f"sudo usermod -aG docker {os.environ.get('USER', '$USER')}, then log in again"
+        return Check("Docker", Health.OPTIONAL, "its socket may not be used by this user", mend)
+    start = "sudo systemctl start docker" if shutil.which("systemctl") else "start dockerd"
+    return Check("Docker", Health.OPTIONAL, "installed, but no engine answers", start)
 
 
 def _other_engines() -> Check:
@@ -148,7 +161,7 @@ def _hub() -> Check:
         return Check("hub", Health.OK, "offline, as HF_HUB_OFFLINE says")
     endpoint = os.environ.get("HF_ENDPOINT", "https://huggingface.co")
     try:
-        requests.head(endpoint, timeout=HUB_PATIENCE)
+        requests.head(endpoint, timeout=PATIENCE)
     except requests.RequestException as error:
         reason = type(error).__name__
         return Check(

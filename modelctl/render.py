@@ -86,7 +86,7 @@ def _print_disk(disk: Disk, shown: ShelfStatus, out: Console) -> None:
 
 
 def _disk_notes(disk: Disk, shown: ShelfStatus) -> Iterator[str]:
-    if disk.reserved:
+    if disk.keeps_much:
         yield f"{format_size(disk.reserved)} more is free, but reserved for root"
     if found := shown.reclaims.get(disk.mount):
         yield f"{found[0]} would give back {format_size(found[1])}"
