@@ -41,7 +41,7 @@ $(VENV)/pyvenv.cfg:
 
 $(VENV)/.demo: $(VENV)/pyvenv.cfg pyproject.toml $(PINS)
 	@echo "installing modelctl and what the demo's models need"
-	@$(PIP) torch safetensors --editable '.[audio]' && touch $@
+	@$(PIP) torch safetensors --editable '.[audio]' && $(BIN)/python -m compileall -q modelctl && touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
 	@echo "installing what the tests need"

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from modelctl.assess import State
@@ -235,6 +234,8 @@ def print_model(shown: Shown, out: Console) -> None:
 
 
 def _print_pairs(pairs: Iterable[tuple[str, str]], out: Console) -> None:
+    from rich.table import Table
+
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -308,6 +309,8 @@ def print_extraction(extraction: Extraction, out: Console) -> None:
 def print_checks(checks: Iterable[Check], out: Console) -> None:
     """Print what the doctor found, each thing with what mends it."""
     marks = {"ok": Text("✓", "green"), "missing": Text("✗", "red"), "optional": Text("!", "yellow")}
+    from rich.table import Table
+
     table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, style="bold")
