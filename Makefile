@@ -27,10 +27,10 @@ lint: $(VENV)/.dev ## Check style and types.
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 format: $(VENV)/.dev ## Put code and generated files in order.
-	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . && $(BIN)/python -m tests.regenerate
+	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format . && $(BIN)/python tests/regenerate.py
 
 bench: $(VENV)/.dev ## Measure start-up, pairwise in one run.
-	@$(BIN)/python -m tests.benchmarks.startup
+	@$(BIN)/python tests/benchmarks/startup.py
 
 clean: ## Remove what was installed and made.
 	rm -rf $(VENV) .demo

@@ -23,7 +23,6 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="modelctl",
     help="Keeps a shelf of audio feature extractors, and runs all of them through one call.",
-    no_args_is_help=True,
     rich_markup_mode=None,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -230,7 +229,7 @@ def run_words(words: list[str]) -> int:
     """Carry out one command line and return its exit code."""
     as_json = "--json" in words
     try:
-        return app(words, prog_name="modelctl", standalone_mode=False) or 0
+        return app(words or ["--help"], prog_name="modelctl", standalone_mode=False) or 0
     except ModelctlError as error:
         return _fail(error, as_json=as_json)
     except typer.Abort:

@@ -14,7 +14,6 @@ from modelctl.assess import USABLE
 from modelctl.environments import host
 from modelctl.errors import (
     AudioError,
-    EnvironmentFailure,
     IntegrityFailure,
     ModelctlError,
     NotReady,
@@ -142,8 +141,6 @@ def open_session(
     Raises UsageError for an unknown model, layer, engine or parameter, EnvironmentFailure where a package is missing,
     NotReady where the model is not whole on the shelf, IntegrityFailure where its weights do not fit its family.
     """
-    from modelctl.worker.protocol import BadWeights
-
     model = work.model(name)
     chosen = "host" if engine == "auto" else engine
     if chosen not in ENGINES:
@@ -151,15 +148,17 @@ def open_session(
             f"no engine {engine!r}{did_you_mean(engine, ENGINES)}", hint=f"known: auto, {', '.join(ENGINES)}"
         )
     settled = settle(model, layer, parameters or {})
-    if reason := host.why_not(model):
-        hint = host.how_to_install(model) if host.has_family(model.family) else "modelctl list shows what can run"
-        raise EnvironmentFailure(f"{model.name}: {reason}", hint=hint)
+    host.require(model)
+    from modelctl.worker.protocol import BadWeights
+
     weights = _weights(work, model)
     folder = None if model.location is None else work.store.folder(model.location)
     try:
         embed = ENGINES[chosen](model, folder, settled)
     except BadWeights as error:
         raise IntegrityFailure(f"{model.name}: {error}", hint=f"modelctl fetch {model.name}") from error
+    except ValueError as error:
+        raise UsageError(f"{model.name}: {error}", hint=f"modelctl info {model.name}") from error
     return Session(model, chosen, settled, weights, embed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 TOP_TAGS = 10
 HEAT_ROWS = 8
+MOST_GROUPS = 24
 WIDEST = 100
 """Columns that a portrait takes at most."""
 SHADES = " ░▒▓█"
@@ -41,6 +43,8 @@ def print_features(path: Path, features: Features, out: Console) -> None:
     out.print(Text(f"{what}, {_span(features)}", "dim"))
     if _are_tags(features):
         _print_tags(features, out)
+    elif rows == 1:
+        _print_vector(features, out)
     else:
         _print_heat(features.values, out)
     for warning in features.provenance["audio"]["warnings"]:
@@ -81,20 +85,35 @@ def _print_tags(features: Features, out: Console) -> None:
         out.print(line, no_wrap=True, overflow="crop")
 
 
+def _print_vector(features: Features, out: Console) -> None:
+    """Print one row for each group of names: how its values lie among all of them, from the least to the greatest."""
+    row = features.values[0]
+    heights = row.argsort().argsort() * (len(SPARKS) - 1) // max(1, len(row) - 1)
+    groups: dict[str, list[int]] = {}
+    for at, name in enumerate(features.names or [""] * len(row)):
+        groups.setdefault(re.split(r"[._]", name)[0], []).append(int(heights[at]))
+    if len(groups) > MOST_GROUPS:
+        groups = {"": [int(height) for height in heights]}
+    widest = max(map(len, groups))
+    room = max(1, min(out.width, WIDEST) - widest - 6)
+    for name, group in groups.items():
+        line = Text.assemble((f"{name:>{widest}} ", "bold"), (f"{len(group):>4} ", "dim"))
+        line.append("".join(SPARKS[height] for height in group[:: -(-len(group) // room)]), "cyan")
+        out.print(line, no_wrap=True, overflow="crop")
+
+
 def _print_heat(values: np.ndarray, out: Console) -> None:
     """Print time from left to right and the columns, in equal groups, from top to bottom."""
     import numpy as np
 
-    if len(values) == 1:
-        row = _squeezed(values.T, min(out.width, WIDEST) - 2)[:, 0]
-        spread = np.argsort(np.argsort(row)) / max(1, len(row) - 1)
-        out.print(Text("".join(SPARKS[int(share * (len(SPARKS) - 1))] for share in spread), "cyan"), no_wrap=True)
-        return
-    grid = _squeezed(_squeezed(values, min(out.width, WIDEST) - 2).T, HEAT_ROWS)
+    room = min(out.width, WIDEST)
+    grid = _squeezed(_squeezed(values, room).T, HEAT_ROWS)
     low, high = np.percentile(grid, [2, 98], axis=1, keepdims=True)
     shares = np.clip((grid - low) / np.maximum(high - low, 1e-12), 0, 1)
+    wide = max(1, room // grid.shape[1])
     for row in shares:
-        out.print(Text("".join(SHADES[round(float(share) * (len(SHADES) - 1))] for share in row), "cyan"), no_wrap=True)
+        cells = (SHADES[round(float(share) * (len(SHADES) - 1))] * wide for share in row)
+        out.print(Text("".join(cells), "cyan"), no_wrap=True, overflow="crop")
 
 
 def _squeezed(values: np.ndarray, rows: int) -> np.ndarray:

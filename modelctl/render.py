@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.text import Text
 from modelctl.assess import State
 from modelctl.errors import ModelctlError, PartialFailure
 from modelctl.units import format_size
+from modelctl.verbs import RECORD
 
 if TYPE_CHECKING:
     from modelctl.disks import Disk
@@ -113,12 +115,24 @@ def _print_models(models: Iterable[Shown], out: Console) -> None:
             _state(one.assessment.state),
             _sizes(one),
             Text(str(one.model.output.dim)),
-            Text(one.model.environment.name),
-            Text("; ".join(one.issues)),
+            _place(one),
+            Text(_notes(one.issues)),
         )
         for one in models
     ]
     _print_table(("", "model", "state", "size", ">dim", "runs on", "notes"), rows, out)
+
+
+def _place(one: Shown) -> Text:
+    place = Text(one.model.environment.name)
+    return place if one.obstacle is None else place.append(f", {one.obstacle.brief}", "yellow")
+
+
+def _notes(issues: Sequence[str]) -> str:
+    """Join the issues, saying only once in a row that they correct a record."""
+    before = ["", *issues]
+    in_a_row = [a.startswith(RECORD) and b.startswith(RECORD) for a, b in pairwise(before)]
+    return "; ".join(one.removeprefix(RECORD) if again else one for one, again in zip(issues, in_a_row, strict=True))
 
 
 def _sizes(one: Shown) -> Text:
@@ -200,7 +214,8 @@ def print_model(shown: Shown, out: Console) -> None:
     out.print(Text.assemble((model.name, "bold"), f"  {model.title}"))
     rows = [
         ("state", f"{shown.assessment.state}{'' if shown.ready else ', not ready'}"),
-        *(("", reason) for reason in (*shown.assessment.reasons, *filter(None, (shown.obstacle,)))),
+        *(("", reason) for reason in shown.assessment.reasons),
+        ("", shown.obstacle.reason if shown.obstacle else ""),
         ("location", model.location or "bundled with its library"),
         ("size", format_size(shown.assessment.bytes_expected) if model.files else "library only"),
         ("input", _input(model)),

@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from modelctl.plan import FetchPlan
 
 
+RECORD = "record: "
+"""What an issue starts with where the user's own record is corrected."""
+
+
 class Shown(Value, frozen=True):
     """One model as `status` shows it."""
 
     assessment: Assessment
-    obstacle: str | None
+    obstacle: host.Obstacle | None
     """Why this machine cannot run it, apart from its files."""
 
     @property
@@ -40,9 +44,10 @@ class Shown(Value, frozen=True):
     @property
     def issues(self) -> tuple[str, ...]:
         """Everything worth knowing, the most pressing first."""
-        obstacle = () if self.obstacle is None else (self.obstacle,)
-        record = tuple(f"record: {one.brief}" for one in self.model.record_says)
-        return (*self.assessment.reasons, *record, *(one.brief for one in self.model.known_issues), *obstacle)
+        obstacle = () if self.obstacle is None else (self.obstacle.reason,)
+        record = tuple(f"{RECORD}{one.brief}" for one in self.model.record_says)
+        known = tuple(one.brief for one in self.model.known_issues)
+        return (*self.assessment.reasons, *record, *known, *obstacle)
 
 
 class ShelfStatus(Value, frozen=True):
@@ -179,6 +184,8 @@ def save_one(heard: Sequence[tuple[Path, Features]], out: Path) -> None:
 
 def models_to_run(work: Work, names: Sequence[str]) -> list[str]:
     """Return the asked-for names; `all` stands for every model that is ready."""
+    if not names:
+        raise UsageError("no model is named", hint="modelctl list")
     if "all" not in names:
         return [model.name for model in work.pick(names)]
     ready = [one.model.name for one in map(show, work.assess(work.models.values())) if one.ready]

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modelctl.errors import EnvironmentFailure
-from modelctl.model import Model
+from modelctl.model import Model, Value
 
 if TYPE_CHECKING:
     from modelctl.worker.protocol import Embed
@@ -38,13 +38,30 @@ def how_to_install(model: Model) -> str:
     return f"pip install 'modelctl[{','.join(model.environment.extras)}]'"
 
 
-def why_not(model: Model) -> str | None:
+class Obstacle(Value, frozen=True):
+    """Why this machine cannot run a model's code."""
+
+    brief: str
+    """A word or two, for a table."""
+    reason: str
+    hint: str
+
+
+def why_not(model: Model) -> Obstacle | None:
     """Say why this machine cannot run the model's code, or return None."""
     if not has_family(model.family):
-        return f"this version cannot run the family {model.family} yet"
+        reason = f"this version cannot run the family {model.family} yet"
+        return Obstacle(brief="not yet", reason=reason, hint="modelctl status shows what can run")
     if missing := lacks(model):
-        return f"{', '.join(missing)} not installed"
+        reason = f"{', '.join(missing)} not installed"
+        return Obstacle(brief=f"no {missing[0]}", reason=reason, hint=how_to_install(model))
     return None
+
+
+def require(model: Model) -> None:
+    """Raise EnvironmentFailure where this machine cannot run the model's code."""
+    if obstacle := why_not(model):
+        raise EnvironmentFailure(f"{model.name}: {obstacle.reason}", hint=obstacle.hint)
 
 
 def start(model: Model, folder: Path | None, parameters: Mapping[str, Any]) -> Embed:
@@ -52,9 +69,7 @@ def start(model: Model, folder: Path | None, parameters: Mapping[str, Any]) -> E
 
     Raises EnvironmentFailure where its family or a package is missing.
     """
-    if reason := why_not(model):
-        hint = how_to_install(model) if has_family(model.family) else "modelctl list shows what can run"
-        raise EnvironmentFailure(f"{model.name}: {reason}", hint=hint)
+    require(model)
     try:
         family = importlib.import_module(f"{FAMILIES}.{model.family}")
         embed: Embed = family.load(str(folder or ""), dict(parameters))
