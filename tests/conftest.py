@@ -11,6 +11,8 @@ import pytest
 
 from modelctl.cli import run_words
 
+pytest_plugins = ("musicnn_files",)
+
 
 class Answer(NamedTuple):
     """What a command line gave."""

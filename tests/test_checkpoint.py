@@ -25,8 +25,6 @@ from modelctl.checkpoint import (
 )
 from modelctl.errors import IntegrityFailure
 
-pytest_plugins = ("musicnn_files",)
-
 TensorflowFiles = dict[str, tuple[bytes, bytes]]
 
 MANIFEST = Path(__file__).parents[1] / "manifests" / "musicnn.yaml"

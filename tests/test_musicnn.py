@@ -15,11 +15,10 @@ import safetensors.numpy
 from signals import RATE, SIGNALS
 
 import modelctl.worker
-from modelctl.worker.families import musicnn, musicnn_tags
+from modelctl.worker import musicnn_tags
+from modelctl.worker.families import musicnn
 from modelctl.worker.protocol import BadInput, BadWeights, Output
 from modelctl.worker.spectrogram import HOP, frame_count, log_mel, slaney_mel
-
-pytest_plugins = ("musicnn_files",)
 
 GOLDEN = Path(__file__).parent / "golden" / "musicnn.npz"
 ROWS, COLUMNS = 29, 17

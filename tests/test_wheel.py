@@ -33,7 +33,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.wheel
 def test_a_wheel_in_an_empty_environment_finds_its_fourteen(installed: Path, tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "MODELCTL_ROOT": str(tmp_path / "shelf")}
-    command = [installed / "bin" / "modelctl", "status", "--json"]
+    command: list[str | Path] = [installed / "bin" / "modelctl", "status", "--json"]
     done = subprocess.run(command, check=True, capture_output=True, cwd=tmp_path, env=environ)
     models = json.loads(done.stdout)["models"]
 
@@ -45,7 +45,12 @@ def test_a_wheel_in_an_empty_environment_finds_its_fourteen(installed: Path, tmp
 @pytest.mark.wheel
 def test_a_model_whose_extra_is_missing_says_how_to_get_it(installed: Path, tmp_path: Path) -> None:
     environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
-    command = [installed / "bin" / "modelctl", "run", "librosa", ROOT / "tests" / "audio" / "demo.flac"]
+    command: list[str | Path] = [
+        installed / "bin" / "modelctl",
+        "run",
+        "librosa",
+        ROOT / "tests" / "audio" / "demo.flac",
+    ]
     done = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)
 
     assert done.returncode == 8

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
-from modelctl.worker.families import musicnn_tags
+from modelctl.worker import musicnn_tags
 from modelctl.worker.protocol import BadInput, BadWeights, Embed, Output
 from modelctl.worker.spectrogram import BANDS, HOP, RATE, frame_count, log_mel
 
@@ -81,7 +81,7 @@ def load(folder: str, parameters: Dict[str, Any]) -> Embed:
     """
     import torch
 
-    from modelctl.worker.families.musicnn_network import NETWORKS, Weights
+    from modelctl.worker.musicnn_network import NETWORKS, Weights
 
     checkpoint, name = parameters["checkpoint"], parameters["layer"]
     layer = _layer(checkpoint, name)
