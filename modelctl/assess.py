@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 from modelctl.model import File, Model, Value
+from modelctl.paths import printable
 from modelctl.units import format_size
 
 PARTIAL_SUFFIX = ".part"
@@ -37,6 +38,10 @@ class Found(Value, frozen=True, kw_only=False):
     """Below the model's location, with forward slashes."""
     size: int
     """Bytes, as stat's st_size."""
+
+    def __str__(self) -> str:
+        """Return the path as it may be shown."""
+        return printable(self.path)
 
 
 class Verdict(Value, frozen=True, kw_only=False):
@@ -113,7 +118,7 @@ def _judge(file: File, by_path: Mapping[str, Found], loose: list[Found], model: 
         return Verdict(file, State.PARTIAL, partial, f"{_of(partial.size, file)} of {file.path} fetched")
     for one in loose:
         if file.size is not None and one.size == file.size:
-            return Verdict(file, State.MISNAMED, one, f"{one.path} has the size of {file.path}")
+            return Verdict(file, State.MISNAMED, one, f"{one} has the size of {file.path}")
     return Verdict(file, State.ABSENT)
 
 
@@ -122,9 +127,9 @@ def _judge_found(file: File, found: Found, model: Model, sizes: KnownSizes) -> V
         if owner := _owner(found, model, sizes):
             return Verdict(file, State.FOREIGN, found, _foreign_sentence(found, owner))
         state = State.PARTIAL if found.size < file.expected_size else State.DAMAGED
-        return Verdict(file, state, found, f"{found.path} has {_of(found.size, file)}")
+        return Verdict(file, state, found, f"{found} has {_of(found.size, file)}")
     if found.path != file.path:
-        return Verdict(file, State.MISNAMED, found, f"{found.path} is not yet named {file.path}")
+        return Verdict(file, State.MISNAMED, found, f"{found} is not yet named {file.path}")
     return Verdict(file, State.PRESENT, found)
 
 
@@ -146,7 +151,7 @@ def _owner(found: Found, model: Model, sizes: KnownSizes) -> tuple[Model, File] 
 
 def _foreign_sentence(found: Found, owner: tuple[Model, File]) -> str:
     other, file = owner
-    return f"{found.path} has exactly the size of {other.name}'s {file.source_name} ({format_size(found.size)})"
+    return f"{found} has exactly the size of {other.name}'s {file.source_name} ({format_size(found.size)})"
 
 
 def _strangers(model: Model, loose: Sequence[Found], sizes: KnownSizes) -> list[str]:

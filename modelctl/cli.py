@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from modelctl import __version__
-from modelctl.errors import ModelctlError, PartialFailure, UsageError
+from modelctl.errors import ModelctlError, PartialFailure, UsageError, from_os_error
 
 if TYPE_CHECKING:
     from modelctl.work import Work
 
 INTERRUPTED = 130
+HUNG_UP = 141
+"""What a shell makes of SIGPIPE."""
 
 app = typer.Typer(
     name="modelctl",
@@ -222,25 +226,50 @@ def extract(
 
 def main() -> None:
     """Run the command line; the one place that turns errors into exit codes."""
-    raise SystemExit(run_words(sys.argv[1:]))
+    signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    code = run_words(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _hang_up()
+    raise SystemExit(code)
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    """Let a polite end run the same clean-up as Ctrl-C."""
+    raise KeyboardInterrupt
 
 
 def run_words(words: list[str]) -> int:
     """Carry out one command line and return its exit code."""
-    as_json = "--json" in words
     try:
         return app(words or ["--help"], prog_name="modelctl", standalone_mode=False) or 0
-    except ModelctlError as error:
-        return _fail(error, as_json=as_json)
-    except typer.Abort:
-        return INTERRUPTED
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         typer.echo("interrupted", err=True)
         return INTERRUPTED
-    except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        return _fail(_usage(error), as_json=as_json)
+    except BrokenPipeError:
+        return _hang_up()
+    except Exception as error:  # noqa: BLE001 - whatever is no error of ours is raised again
+        return _fail(_translated(error), as_json="--json" in words)
+
+
+def _translated(error: Exception) -> ModelctlError:
+    """Return our error for what the system refused or the parser of words objected to; raise any other again."""
+    if isinstance(error, ModelctlError):
+        return error
+    if isinstance(error, OSError):
+        return from_os_error(error, str(error.filename or "refused"), hint="check the path and its permissions")
+    if hasattr(error, "format_message"):
+        return _usage(error)
+    raise error
+
+
+def _hang_up() -> int:
+    """Stop writing to a reader that is gone, so that nothing complains when Python closes."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return HUNG_UP
 
 
 def _usage(error: Any) -> UsageError:

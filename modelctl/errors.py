@@ -15,6 +15,7 @@ ModelctlError
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
@@ -97,6 +98,14 @@ class PartialFailure(ModelctlError):
         """Keep the result beside the message."""
         super().__init__(message, hint=hint)
         self.result = result
+
+
+def from_os_error(error: OSError, what: str, *, hint: str) -> ModelctlError:
+    """Return the error that an operating system's refusal stands for; a full disk is NoSpace."""
+    message = f"{what}: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return NoSpace(message, hint="modelctl status shows the disks and what each model takes")
+    return ModelctlError(message, hint=hint)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from modelctl.errors import IntegrityFailure, ModelctlError
+from modelctl.errors import IntegrityFailure, from_os_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -82,6 +83,7 @@ def write_beside(path: Path, write: Any) -> None:
             write(stream)
         part.replace(path)
     except OSError as error:
-        raise ModelctlError(f"{path} cannot be written: {error.strerror}", hint="check --out and the disk") from error
+        raise from_os_error(error, f"{path} cannot be written", hint="check --out, and who may write there") from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)

@@ -32,6 +32,11 @@ def reason_against_path(path: str) -> str | None:
     return next(filter(None, (_reason_against_part(path, part) for part in path.split("/"))), None)
 
 
+def printable(name: str) -> str:
+    """Return a file's name with whatever a terminal would obey, or could not show, written out."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
+
+
 def _reason_against_part(path: str, part: str) -> str | None:
     if part == "..":
         return f"{path!r} leaves the model's folder: '..' is refused"

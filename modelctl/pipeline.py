@@ -169,11 +169,13 @@ def _weights(work: Work, model: Model) -> dict[str, str]:
         reasons = f" ({'; '.join(assessment.reasons)})" if assessment.reasons else ""
         raise NotReady(f"{model.name} is {assessment.state}{reasons}", hint=f"modelctl fetch {model.name}")
     folder = work.store.folder(model.location or "")
-    return {
-        one.file.path: digest(folder / one.found.path)
-        for one in assessment.verdicts
-        if one.found and not one.file.optional
-    }
+    needed = [one.file for one in assessment.verdicts if one.found and not one.file.optional]
+    digests = {file.path: digest(folder / file.path) for file in needed}
+    for file in needed:
+        if file.sha256 not in (None, digests[file.path]):
+            hint = f"move it away, then modelctl fetch {model.name}"
+            raise IntegrityFailure(f"{folder / file.path} does not have the sha256 of its manifest", hint=hint)
+    return digests
 
 
 def _checked(output: Output, model: Model) -> Output:

@@ -6,15 +6,17 @@ A final name only ever holds whole, proven bytes: whatever arrives is written be
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from modelctl.assess import Found
-from modelctl.errors import IntegrityFailure, ModelctlError
+from modelctl.errors import IntegrityFailure, ModelctlError, from_os_error
 from modelctl.model import Value
 
+BENCH = ".fetch-"
 DEEPEST = 3
 """Folders below a model's location that are looked into."""
 
@@ -37,9 +39,9 @@ class Store(Value, frozen=True, kw_only=False):
         """Give a temporary folder on the shelf's own file system, and take it away afterwards."""
         folder = self.folder(location)
         _make(folder)
-        from tempfile import mkdtemp
-
-        bench = Path(mkdtemp(prefix=".fetch-", dir=folder))
+        _sweep(folder)
+        bench = folder / f"{BENCH}{platform.node()}-{os.getpid()}"
+        bench.mkdir()
         try:
             yield bench
         finally:
@@ -67,6 +69,16 @@ class Store(Value, frozen=True, kw_only=False):
         _make(final.parent)
         source.rename(final)
         _sync_folder(final.parent)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the workbenches of processes of this machine that have died on them."""
+    import psutil
+
+    for bench in folder.glob(f"{BENCH}{platform.node()}-*"):
+        pid = bench.name.rpartition("-")[2]
+        if pid.isdigit() and (int(pid) == os.getpid() or not psutil.pid_exists(int(pid))):
+            shutil.rmtree(bench, ignore_errors=True)
 
 
 def digest(path: Path) -> str:
@@ -107,9 +119,7 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ModelctlError(
-            f"{folder} cannot be made: {error.strerror}", hint="check --root, and who may write there"
-        ) from error
+        raise from_os_error(error, f"{folder} cannot be made", hint="check --root, and who may write there") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -23,5 +23,5 @@ import modelctl
 
 features = modelctl.extract("musicnn", sys.argv[1])
 print("values", features.values.shape, "clip", features.clip.shape, "times", features.times.round(2))
-print("layer", features.provenance["layer"], "of", *features.provenance["weights"].items(), sep="\n  ")
+print("layer", features.provenance["layer"], "of", features.provenance["parameters"]["checkpoint"])
 PYTHON

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import music
@@ -259,3 +262,40 @@ def test_the_tags_of_real_music_look_sane() -> None:
             best = [features.names[at] for at in features.clip.argsort()[::-1][:5]]
             assert {"electronic", "techno", "synth", "beat", "beats", "drums", "fast", "ambient"} & set(best), path
             assert "opera" not in best
+
+
+@pytest.mark.root
+@pytest.mark.usefixtures("shelf")
+def test_a_full_disk_is_no_space_and_leaves_nothing(tmp_path: Path, modelctl: Modelctl) -> None:
+    disk = tmp_path / "tiny"
+    disk.mkdir()
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small file system needs root")
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", disk], check=True)
+    try:
+        answer = modelctl("run", "opensmile", CLIP, "--param", "level=lld", "--out", disk / "one.npz", "--json")
+        left = list(disk.iterdir())
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+    assert (answer.code, json.loads(answer.out)["error"]["kind"]) == (3, "no-space")
+    assert left == []
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
+    pipe = f"{sys.executable} -m modelctl list --for genre-classification | head -1"
+    done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=True, env={**os.environ})
+
+    assert done.stdout.startswith("rank")
+    assert done.stderr == ""
+
+
+def test_weights_that_changed_under_their_name_are_refused(musicnn: Path) -> None:
+    path = musicnn / "Musicnn" / "MTT_musicnn.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+
+    with pytest.raises(IntegrityFailure, match="does not have the sha256 of its manifest"):
+        package.open("musicnn")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import platform
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -205,3 +208,20 @@ def test_a_shelf_that_cannot_be_written_is_named(mine: Path, source: str, tmp_pa
 
     assert answer.code == 1
     assert "cannot be made" in answer.err
+
+
+def test_the_workbench_of_a_process_that_died_is_swept(
+    mine: Path, source: str, shelf: Path, modelctl: Modelctl
+) -> None:
+    toy_manifest(mine, toy_file("toy.pth", CONTENT, source))
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    put(shelf / "Toy" / f".fetch-{platform.node()}-{dead.pid}" / "half", b"half a file")
+    alive = put(shelf / "Toy" / f".fetch-{platform.node()}-{os.getppid()}" / "half", b"another's")
+
+    modelctl("fetch", "toy")
+
+    assert leftovers(shelf) == [
+        *(str(path.relative_to(shelf)) for path in (alive.parent, alive)),
+        "Toy/toy.pth",
+    ]
