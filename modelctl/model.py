@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -114,7 +115,7 @@ class Output(_Value, frozen=True):
     dim: Annotated[int, Meta(description="length of one vector, for the default layer and parameters")]
     frame_rate: Annotated[float | None, Meta(description="vectors a second; null: one vector a recording")]
     layers: Annotated[
-        int | dict[str, int] | None, Meta(description="how many hidden layers, or each named layer with its length")
+        int | Mapping[str, int] | None, Meta(description="how many hidden layers, or each named layer with its length")
     ] = None
     default_layer: int | str | None = None
     tag_layer: Annotated[str | None, Meta(description="the layer that holds the probabilities of named tags")] = None
@@ -163,7 +164,7 @@ class About(_Value, frozen=True):
     genre_specific: Literal["yes", "no", "implicit"]
     music_focus: Literal["music", "mixed", "speech", "none"]
     best_for: str
-    tasks: dict[str, Task]
+    tasks: Mapping[str, Task]
     paper: Paper | None = None
 
 
@@ -199,9 +200,9 @@ class Model(_Value, frozen=True):
     environment: Environment = Environment()
     revision: Annotated[str | None, Meta(description="commit or version the sources are pinned to")] = None
     files: tuple[File, ...] = ()
-    archives: dict[str, Archive] = {}
+    archives: Mapping[str, Archive] = {}
     bundled: Bundled | None = None
-    parameters: dict[str, Parameter] = {}
+    parameters: Mapping[str, Parameter] = {}
     known_issues: tuple[KnownIssue, ...] = ()
     record_says: tuple[RecordSays, ...] = ()
 

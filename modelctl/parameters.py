@@ -45,7 +45,7 @@ def _layer(model: Model, layer: str | int | None) -> str | int | None:
     layers = model.output.layers
     if layer is None:
         return model.output.default_layer
-    if isinstance(layers, dict):
+    if isinstance(layers, Mapping):
         if layer not in layers:
             raise UsageError(
                 f"{model.name} has no layer {layer!r}{did_you_mean(str(layer), layers)}",

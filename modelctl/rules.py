@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from modelctl.errors import did_you_mean
 from modelctl.model import LARGEST_SIZE, SCHEMES, Archive, File, Model
@@ -118,12 +119,12 @@ def _contract_objections(model: Model) -> list[Objection]:
     ]
     for key, layer in (("default_layer", given.default_layer), ("tag_layer", given.tag_layer)):
         if layer is not None and not _has_layer(given.layers, layer):
-            known = [str(name) for name in given.layers] if isinstance(given.layers, dict) else []
+            known = [str(name) for name in given.layers] if isinstance(given.layers, Mapping) else []
             found.append((("output", key), f"no layer {layer!r}{did_you_mean(str(layer), known)}"))
     return found
 
 
-def _has_layer(layers: int | dict[str, int] | None, layer: int | str) -> bool:
-    if isinstance(layers, dict):
+def _has_layer(layers: int | Mapping[str, int] | None, layer: int | str) -> bool:
+    if isinstance(layers, Mapping):
         return layer in layers
     return isinstance(layer, int) and 0 <= layer < (layers or 0)

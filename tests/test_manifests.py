@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -17,7 +18,7 @@ MANIFESTS = manifest.manifests_in(FOLDER)
 FIRST_LINE = "# yaml-language-server: $schema=schema.json"
 NOT_PINNED = "not pinned"
 HASH_WITHOUT_SIZE = {("encodec", "model.safetensors")}
-"""facts.md states the hash of these files, and nobody their size."""
+"""The sources state the hash of these files, and none their size."""
 
 every_manifest = pytest.mark.parametrize("path", MANIFESTS, ids=lambda path: path.stem)
 
@@ -87,7 +88,7 @@ def test_says_what_it_wants_and_gives(path: Path) -> None:
 @every_manifest
 def test_its_default_layer_is_one_of_its_layers(path: Path) -> None:
     output = manifest.load(path).output
-    if isinstance(output.layers, dict):
+    if isinstance(output.layers, Mapping):
         assert isinstance(output.default_layer, str)
         assert output.layers[output.default_layer] == output.dim
     elif output.layers is None:
@@ -214,7 +215,7 @@ def test_input_and_output_are_those_of_the_facts(
     sample_rate: int | None,
     min_samples: int,
     dim: int,
-    layers: int | dict[str, int] | None,
+    layers: int | Mapping[str, int] | None,
 ) -> None:
     model = models[name]
     assert (model.input.sample_rate, model.input.min_samples) == (sample_rate, min_samples)
