@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal, NamedTuple, cast
 
 from modelctl import ffmpeg, libsndfile
 from modelctl.errors import AudioError
+from modelctl.paths import printable
 from modelctl.sound import CannotDecode, Sound, frames_a_block
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def _name(source: Source) -> str:
     name = source if isinstance(source, (str, Path)) else getattr(source, "name", None)
     if not isinstance(name, (str, Path)):
         return "open file"
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(name))
+    return printable(str(name))
 
 
 def _opened(source: Path | str | BinaryIO, stack: ExitStack) -> BinaryIO:

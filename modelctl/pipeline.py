@@ -61,7 +61,7 @@ class Session:
 
         Raises AudioError where the model cannot use the recording, ModelctlError where what it gave is no features.
         """
-        from modelctl.worker.protocol import BadInput
+        from modelctl.worker.protocol import BadInput, BadWeights
 
         samples = recording.samples[self.form]
         rate = self.form.sample_rate or recording.sample_rate
@@ -77,6 +77,8 @@ class Session:
             raise AudioError(
                 f"{recording.name}: {self.model.name}: {error}", hint="leave it out, or choose another model"
             ) from error
+        except BadWeights as error:
+            raise IntegrityFailure(f"{self.model.name}: {error}", hint="modelctl doctor") from error
         return self._features(recording, _checked(output, self.model))
 
     def close(self) -> None:
