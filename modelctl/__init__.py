@@ -47,7 +47,11 @@ def open(model: str, *, root: str | Path | None = None, **choices: Any) -> Sessi
 
 
 def extract_library(
-    models: Sequence[str], *recordings: str | Path, out: str | Path, root: str | Path | None = None, **choices: Any
+    models: str | Sequence[str],
+    *recordings: str | Path,
+    out: str | Path,
+    root: str | Path | None = None,
+    **choices: Any,
 ) -> Extraction:
     """Put recordings, and folders of them, through models; features go to `OUT/MODEL/NAME.npz`.
 
@@ -56,4 +60,5 @@ def extract_library(
     from modelctl import verbs
     from modelctl.work import open_work
 
-    return verbs.extract(open_work(root=root), [Path(one) for one in recordings], models, Path(out), **choices)
+    names = [models] if isinstance(models, str) else models
+    return verbs.extract(open_work(root=root), [Path(one) for one in recordings], names, Path(out), **choices)

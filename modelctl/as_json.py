@@ -14,7 +14,7 @@ from modelctl.errors import ModelctlError, PartialFailure
 if TYPE_CHECKING:
     from modelctl.doctor import Check
     from modelctl.features import Features
-    from modelctl.library import Extraction
+    from modelctl.library import Extraction, Failure
     from modelctl.verbs import Fetched, Ranked, ShelfStatus, Shown
 
 SCHEMA = 1
@@ -72,14 +72,14 @@ def of_catalogue(ranked: Sequence[Ranked]) -> dict[str, Any]:
 
 def of_model(one: Shown) -> dict[str, Any]:
     """Return what `info --json` holds: the status, and the whole manifest."""
-    return of_shown(one) | {"manifest": msgspec.to_builtins(one.model)}
+    return of_shown(one) | {"manifest": msgspec.to_builtins(one.model, enc_hook=dict)}
 
 
 def of_fetched(fetched: Fetched) -> dict[str, Any]:
     """Return what `fetch --json` holds."""
     plan = {
         "downloads": [{"model": one.model.name, "path": one.path, "bytes": one.size} for one in fetched.plan.downloads],
-        "renames": [{"model": one.model.name, "from": one.old, "to": one.new} for one in fetched.plan.renames],
+        "renames": [{"model": one.model.name, "from": one.old, "to": one.file.path} for one in fetched.plan.renames],
         "peak": {str(fetched.mount): fetched.plan.peak},
     }
     return {
@@ -95,7 +95,7 @@ def of_extraction(extraction: Extraction) -> dict[str, Any]:
     """Return what `extract --json` holds."""
     return {
         "done": extraction.done,
-        "failed": failures(extraction),
+        "failed": failures(extraction.failed),
         "out": str(extraction.out),
         "audio_seconds": round(extraction.audio_seconds, 3),
         "seconds": round(extraction.seconds, 3),
@@ -103,9 +103,9 @@ def of_extraction(extraction: Extraction) -> dict[str, Any]:
     }
 
 
-def failures(extraction: Extraction) -> list[dict[str, str]]:
-    """Return each failure of an extraction."""
-    return [{"path": str(one.path), "model": one.model, "message": one.error.message} for one in extraction.failed]
+def failures(failed: Sequence[Failure]) -> list[dict[str, str]]:
+    """Return each recording that failed."""
+    return [{"path": str(one.path), "model": one.model, "message": one.error.message} for one in failed]
 
 
 def of_features(heard: Sequence[tuple[Path, Features]]) -> dict[str, Any]:

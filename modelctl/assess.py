@@ -10,8 +10,8 @@ from modelctl.paths import printable
 from modelctl.units import format_size
 
 PARTIAL_SUFFIX = ".part"
-APPROXIMATE = 0.05
-"""How far a size may lie from the manifest's estimate and still be taken for it."""
+FEWER, MORE = 0.005, 0.05
+"""How far a size may lie below and above the manifest's estimate, which is that of the tensors alone."""
 
 
 class State(StrEnum):
@@ -38,6 +38,8 @@ class Found(Value, frozen=True, kw_only=False):
     """Below the model's location, with forward slashes."""
     size: int
     """Bytes, as stat's st_size."""
+    trouble: str = ""
+    """Why it cannot be looked at; empty where it can."""
 
     def __str__(self) -> str:
         """Return the path as it may be shown."""
@@ -86,6 +88,8 @@ def assess_bundled(model: Model, *, installed: bool) -> Assessment:
 
 def assess(model: Model, found: Sequence[Found], sizes: KnownSizes) -> Assessment:
     """Judge what lies in a model's folder, by names and sizes."""
+    troubles = [f"{one} cannot be looked at: {one.trouble}" for one in found if one.trouble]
+    found = [one for one in found if not one.trouble]
     by_path = {one.path: one for one in found}
     claimed = {name for file in model.files for name in _claims(file)}
     loose = [one for one in found if one.path not in claimed]
@@ -101,7 +105,7 @@ def assess(model: Model, found: Sequence[Found], sizes: KnownSizes) -> Assessmen
         state=state,
         bytes_expected=sum(file.expected_size for file in model.wanted(variant)),
         bytes_on_disk=sum(one.size for one in found),
-        reasons=(*reasons, *strangers, *_twins(model, verdicts)),
+        reasons=(*troubles, *reasons, *strangers, *_twins(model, verdicts)),
         verdicts=tuple(chosen),
     )
 
@@ -118,7 +122,7 @@ def _judge(file: File, by_path: Mapping[str, Found], loose: list[Found], model: 
         return Verdict(file, State.PARTIAL, partial, f"{_of(partial.size, file)} of {file.path} fetched")
     for one in loose:
         if file.size is not None and one.size == file.size:
-            return Verdict(file, State.MISNAMED, one, f"{one} has the size of {file.path}")
+            return Verdict(file, State.ABSENT, reason=f"{one} has the size of {file.path}")
     return Verdict(file, State.ABSENT)
 
 
@@ -138,7 +142,7 @@ def _size_fits(file: File, size: int) -> bool:
         return size == file.size
     if file.optional:
         return size > 0
-    return abs(size - file.expected_size) <= APPROXIMATE * file.expected_size
+    return (1 - FEWER) * file.expected_size <= size <= (1 + MORE) * file.expected_size
 
 
 def _of(size: int, file: File) -> str:

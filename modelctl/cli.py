@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from modelctl import __version__
-from modelctl.errors import ModelctlError, PartialFailure, UsageError, from_os_error
+from modelctl.errors import Interrupted, ModelctlError, PartialFailure, UsageError, from_os_error
 
 if TYPE_CHECKING:
     from modelctl.work import Work
 
-INTERRUPTED = 130
+INTERRUPTED = Interrupted.exit_code
+_signals: list[int] = []
+"""The interruptions that came."""
 HUNG_UP = 141
 """What a shell makes of SIGPIPE."""
 
@@ -162,7 +164,10 @@ def run(
     param: Params = None,
     level: LevelOption = Level.FRAMES,
     engine: EngineOption = Engine.AUTO,
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Save the features as npz.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Save the features (without --layer: of the default layer) as npz."),
+    ] = None,
     root: Root = None,
     manifests: Manifests = None,
     json: Json = False,
@@ -173,12 +178,23 @@ def run(
     work = _work(context, root, manifests)
     chosen = layer or (None if out else work.model(model).output.tag_layer)
     with _activity(f"{model} listens", quiet=json):
-        heard = verbs.run(work, model, audio, layer=chosen, engine=engine.value, parameters=_parameters(param))
-    heard = [(path, features.at(level.value)) for path, features in heard]
-    if out is not None:
-        verbs.save_one(heard, out)
+        heard = verbs.run(
+            work,
+            model,
+            audio,
+            out=out,
+            layer=chosen,
+            engine=engine.value,
+            parameters=_parameters(param),
+            level=level.value,
+        )
     screen = _render().console()
-    _show(json, lambda: _json().of_features(heard), lambda: portrait.print_all(heard, screen))
+    if heard.failed:
+        if not json:
+            portrait.print_all(heard.done, screen)
+        result = _json().of_features(heard.done) | {"failed": _json().failures(heard.failed)}
+        raise PartialFailure(f"{len(heard.failed)} of {len(audio)} failed", hint="the others are shown", result=result)
+    _show(json, lambda: _json().of_features(heard.done), lambda: portrait.print_all(heard.done, screen))
 
 
 @app.command()
@@ -226,33 +242,49 @@ def extract(
 
 def main() -> None:
     """Run the command line; the one place that turns errors into exit codes."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    for polite in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(polite, _interrupt)
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        if stream is not None:
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     code = run_words(sys.argv[1:])
     try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        code = _hang_up()
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        code = _hang_up() if code == 0 else code
     raise SystemExit(code)
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    """Let a polite end run the same clean-up as Ctrl-C."""
+def _interrupt(number: int, _frame: object) -> None:
+    """Let every polite end run the same clean-up; noted, too, since a decoder's callback may swallow what is raised."""
+    _signals.append(number)
     raise KeyboardInterrupt
+
+
+def _heed() -> None:
+    """Stop where an interruption was swallowed."""
+    if _signals:
+        raise KeyboardInterrupt
 
 
 def run_words(words: list[str]) -> int:
     """Carry out one command line and return its exit code."""
+    as_json = "--json" in words
     try:
-        return app(words or ["--help"], prog_name="modelctl", standalone_mode=False) or 0
+        code = app(words or ["--help"], prog_name="modelctl", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted", err=True)
-        return INTERRUPTED
+        code = INTERRUPTED
     except BrokenPipeError:
         return _hang_up()
     except Exception as error:  # noqa: BLE001 - whatever is no error of ours is raised again
-        return _fail(_translated(error), as_json="--json" in words)
+        return _fail(_translated(error), as_json=as_json)
+    # The parser of words catches Ctrl-C itself and gives no more than the code.
+    return (
+        _fail(Interrupted("interrupted", hint="type it again to go on"), as_json=as_json)
+        if code == INTERRUPTED
+        else code
+    )
 
 
 def _translated(error: Exception) -> ModelctlError:
@@ -281,10 +313,13 @@ def _usage(error: Any) -> UsageError:
 
 
 def _fail(error: ModelctlError, *, as_json: bool) -> int:
-    if as_json:
-        typer.echo(_json().dumps(_json().of_error(error)))
-    else:
-        _render().print_error(error, _render().console(stderr=True))
+    try:
+        if as_json:
+            typer.echo(_json().dumps(_json().of_error(error)))
+        else:
+            _render().print_error(error, _render().console(stderr=True))
+    except OSError:  # Nobody can be told; the exit code still says it.
+        _hang_up()
     return error.exit_code
 
 
@@ -325,7 +360,7 @@ def _render() -> Any:
 
 @contextmanager
 def _activity(words: str, *, quiet: bool) -> Iterator[None]:
-    """Turn a wheel on stderr where that is a terminal."""
+    """Turn a wheel on stderr where that is a terminal; what comes now is long, so garbage is collected again."""
     gc.enable()
     if quiet or not sys.stderr.isatty():
         yield
@@ -336,16 +371,17 @@ def _activity(words: str, *, quiet: bool) -> Iterator[None]:
 
 @contextmanager
 def _progress(*, quiet: bool) -> Iterator[Callable[[Path], None]]:
-    """Count recordings on stderr where that is a terminal."""
+    """Count recordings on stderr where that is a terminal; what comes now is long, so garbage is collected again."""
     gc.enable()
     if quiet or not sys.stderr.isatty():
-        yield lambda _path: None
+        yield lambda _path: _heed()
         return
     count = 0
     with _render().console(stderr=True).status("loading") as wheel:
 
         def report(path: Path) -> None:
             nonlocal count
+            _heed()
             count += 1
             wheel.update(f"{count} done, last {path.name}")
 

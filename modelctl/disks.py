@@ -57,7 +57,7 @@ def survey(named: Mapping[str, Path]) -> tuple[Disk, ...]:
 
 def nearest_existing(path: Path) -> Path:
     """Return the path itself, or the nearest folder above it that exists."""
-    while not path.exists():
+    while not os.path.exists(path):  # noqa: PTH110 - Path.exists raises where it may not look
         path = path.parent
     return path
 

@@ -68,24 +68,19 @@ def _python() -> Check:
 
 
 def _extras(models: Iterable[Model]) -> Iterator[Check]:
-    """Tell, extra by extra, which packages of which models are missing."""
-    lacking: dict[str, set[str]] = {}
-    serving: dict[str, list[str]] = {}
+    """Tell, for the models that take the same extras, which packages are missing."""
+    groups: dict[tuple[str, ...], list[Model]] = {}
     for model in models:
-        *_, extra = model.environment.extras or ("",)
-        serving.setdefault(extra, []).append(model.name)
-        lacking.setdefault(extra, set()).update(host.lacks(model))
-    for extra, names in sorted(serving.items()):
-        if not extra:
-            continue
-        missing = ", ".join(sorted(lacking[extra]))
-        needed_by = f"for {', '.join(names)}"
+        groups.setdefault(model.environment.extras, []).append(model)
+    for extras, group in sorted(groups.items()):
+        missing = sorted({name for model in group for name in host.lacks(model)})
+        names = f"for {', '.join(model.name for model in group)}"
+        title = f"extra {', '.join(extras)}" if extras else "no extra"
         if missing:
-            yield Check(
-                f"extra {extra}", Health.MISSING, f"{missing} missing, {needed_by}", f"pip install 'modelctl[{extra}]'"
-            )
+            mend = host.how_to_install(group[0])
+            yield Check(title, Health.MISSING, f"{', '.join(missing)} missing, {names}", mend)
         else:
-            yield Check(f"extra {extra}", Health.OK, needed_by)
+            yield Check(title, Health.OK, names)
 
 
 def _ffmpeg() -> Check:
@@ -137,8 +132,9 @@ def _gpu() -> Check:
         )
         return Check("GPU", Health.OK, found)
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=10)  # noqa: S603
-    if done.returncode:
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, check=True, timeout=PATIENCE)  # noqa: S603
+    except (subprocess.SubprocessError, OSError):
         return Check("GPU", Health.OPTIONAL, "nvidia-smi fails", "reinstall the NVIDIA driver")
     return Check("GPU", Health.OK, "; ".join(done.stdout.split("\n")).strip("; "))
 

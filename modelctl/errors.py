@@ -10,7 +10,8 @@ ModelctlError
 ├── ForeignFile         exit 5    foreign       some other model's file, or no checkpoint at all
 ├── SourceFailure       exit 6    source        unreachable, gone, refuses
 ├── EnvironmentFailure  exit 8    environment   engine, image or library missing, or it died
-└── PartialFailure      exit 9    partial       some items done, some failed
+├── PartialFailure      exit 9    partial       some items done, some failed
+└── Interrupted         exit 130  interrupted   Ctrl-C, or a polite end
 """
 
 from __future__ import annotations
@@ -100,11 +101,19 @@ class PartialFailure(ModelctlError):
         self.result = result
 
 
+class Interrupted(ModelctlError):
+    """Ctrl-C, or a polite end; what was done so far stays."""
+
+    kind = "interrupted"
+    exit_code = 130
+
+
 def from_os_error(error: OSError, what: str, *, hint: str) -> ModelctlError:
     """Return the error that an operating system's refusal stands for; a full disk is NoSpace."""
     message = f"{what}: {error.strerror or error}"
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return NoSpace(message, hint="modelctl status shows the disks and what each model takes")
+        unknown: dict[str, Any] = {"needed": None, "free": 0, "short": None, "suggestions": []}
+        return NoSpace(message, hint="modelctl status shows the disks and what each model takes", **unknown)
     return ModelctlError(message, hint=hint)
 
 

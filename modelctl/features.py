@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from modelctl.errors import IntegrityFailure, from_os_error
+from modelctl.errors import IntegrityFailure, UsageError, from_os_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,6 +40,8 @@ class Features:
 
     def at(self, level: Level) -> Features:
         """Return the features at a level: `clip` keeps one row, the pooled vector, at the frames' middle time."""
+        if level not in ("frames", "clip"):
+            raise UsageError(f"no level {level!r}", hint="known: frames, clip")
         if level == "frames":
             return self
         return replace(self, values=self.clip[None, :], times=self.times.mean(keepdims=True))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from modelctl import audio
-from modelctl.errors import ModelctlError, UsageError
+from modelctl.errors import ModelctlError, NoSpace, UsageError
 from modelctl.features import Level
+from modelctl.paths import printable
 from modelctl.pipeline import Session
 
 ENDINGS = frozenset((".aac", ".aif", ".aiff", ".flac", ".m4a", ".mp3", ".mp4", ".oga", ".ogg", ".opus", ".wav", ".wma"))
@@ -40,21 +42,50 @@ class Extraction:
 
 
 def recordings_in(paths: Sequence[Path]) -> list[tuple[Path, Path]]:
-    """Return (recording, its name below what was asked for) for files and, recursively, folders."""
-    found: list[tuple[Path, Path]] = []
-    for path in paths:
-        if path.is_dir():
-            below = sorted(one for one in path.rglob("*") if one.suffix.lower() in ENDINGS and one.is_file())
-            if not below:
-                raise UsageError(
-                    f"{path}: no recordings in this folder", hint=f"known endings: {' '.join(sorted(ENDINGS))}"
-                )
-            found += [(one, one.relative_to(path)) for one in below]
-        elif path.exists():
-            found.append((path, Path(path.name)))
-        else:
-            raise UsageError(f"{path}: no such file", hint="check the path")
-    return found
+    """Return (recording, its name below what was asked for) for files and, recursively, folders.
+
+    A recording that is named twice is taken once. Raises UsageError for what is not there or cannot be read, and where
+    the features of two recordings would get one name.
+    """
+    found: dict[Path, tuple[Path, Path]] = {}
+    for path, name in (pair for asked in paths for pair in _recordings_at(asked)):
+        found.setdefault(path.resolve(), (path, name))
+    owners: dict[Path, Path] = {}
+    for path, name in found.values():
+        if name in owners:
+            shown = f"{printable(str(owners[name]))} and {printable(str(path))}"
+            raise UsageError(
+                f"{shown} would both be saved as {name}", hint="give the folder above them, or one at a time"
+            )
+        owners[name] = path
+    return list(found.values())
+
+
+def _recordings_at(path: Path) -> Iterator[tuple[Path, Path]]:
+    if path.is_dir():
+        below = sorted(_walk(path))
+        if not below:
+            endings = " ".join(sorted(ENDINGS))
+            raise UsageError(f"{printable(str(path))}: no recordings in this folder", hint=f"known endings: {endings}")
+        yield from ((one, one.relative_to(path)) for one in below)
+    elif os.path.lexists(path):
+        yield path, Path(path.name)
+    else:
+        raise UsageError(f"{printable(str(path))}: no such file", hint="check the path")
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for where, _folders, names in os.walk(folder, onerror=_refuse):
+        for name in names:
+            path = Path(where, name)
+            if path.suffix.lower() in ENDINGS and path.is_file():
+                yield path
+
+
+def _refuse(error: OSError) -> None:
+    """Name a folder that cannot be looked into: its recordings must not be left out in silence."""
+    where = printable(str(error.filename))
+    raise UsageError(f"{where}: {error.strerror}", hint="let yourself read it, or leave it out") from error
 
 
 def extract_recordings(
@@ -69,6 +100,7 @@ def extract_recordings(
     """Put each recording through each open model, and its features at `OUT/MODEL/NAME.npz`.
 
     Each recording is decoded once. One that fails is listed, and the rest goes on; `report` is called after each.
+    Raises NoSpace as soon as the disk is full.
     """
     extraction = Extraction(out=out)
     begun = time.monotonic()
@@ -99,6 +131,8 @@ def _extract(
 ) -> None:
     try:
         session.hear(recording).at(level).save(target)
+    except NoSpace:
+        raise
     except ModelctlError as error:
         extraction.failed.append(Failure(path=path, model=session.model.name, error=error))
     except Exception as error:  # noqa: BLE001 - one bad recording must not cost the others

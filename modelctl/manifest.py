@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -40,6 +41,15 @@ def load(path: Path) -> Model:
     for keys, reason in objections(model):
         if reason:
             raise ManifestError(_place(path, keys, reason), hint="mend the manifest")
+    return _frozen(model)
+
+
+def _frozen(model: Model) -> Model:
+    """Make the mappings as frozen as the rest."""
+    for value, key in ((model, "archives"), (model, "parameters"), (model.about, "tasks"), (model.output, "layers")):
+        held = getattr(value, key)
+        if isinstance(held, dict):
+            msgspec.structs.force_setattr(value, key, MappingProxyType(held))
     return model
 
 

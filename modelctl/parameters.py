@@ -30,7 +30,7 @@ def _value(model: Model, key: str, parameter: Parameter, value: Any) -> Any:
     kind = type(parameter.default)
     try:
         value = kind(value)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise UsageError(f"{model.name}: {key}={value!r} is not {kind.__name__}", hint=parameter.about) from error
     if parameter.choices and value not in parameter.choices:
         choices = [str(choice) for choice in parameter.choices]
@@ -52,7 +52,7 @@ def _layer(model: Model, layer: str | int | None) -> str | int | None:
                 hint=f"known: {', '.join(layers)}",
             )
         return layer
-    if not str(layer).isdigit() or int(layer) >= (layers or 0):
+    if not (str(layer).isascii() and str(layer).isdecimal()) or int(layer) >= (layers or 0):
         raise UsageError(
             f"{model.name} has no layer {layer!r}", hint=f"layers are numbered from 0 to {(layers or 0) - 1}"
         )

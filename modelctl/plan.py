@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelctl.assess import Assessment, State
@@ -24,6 +24,8 @@ class Download:
     files: tuple[File, ...]
     """What ends up on the shelf."""
     archive: Archive | None = None
+    copies: int = 1
+    """How often what arrives lies on the disk at once."""
 
     @property
     def kept(self) -> int:
@@ -33,7 +35,7 @@ class Download:
     @property
     def peak(self) -> int:
         """Bytes that lie on the disk at the worst moment: an archive goes only after its files have come out."""
-        return self.size + self.kept if self.archive else self.size
+        return self.size * self.copies + (self.kept if self.archive else 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ class Rename:
 
     model: Model
     old: str
-    new: str
+    file: File
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +53,8 @@ class FetchPlan:
 
     downloads: tuple[Download, ...] = ()
     renames: tuple[Rename, ...] = ()
+    left_out: tuple[str, ...] = ()
+    """Optional files that no source of this version brings, as `MODEL: PATH`."""
 
     @property
     def peak(self) -> int:
@@ -67,58 +71,71 @@ class FetchPlan:
         return sum(download.kept for download in self.downloads)
 
 
-def plan_fetch(assessments: Iterable[Assessment], schemes: Collection[str]) -> FetchPlan:
+def plan_fetch(assessments: Iterable[Assessment], copies: Mapping[str, int]) -> FetchPlan:
     """Decide what to download and what to rename so that every assessed model is whole.
 
-    `schemes` are those that can be streamed. Raises SourceFailure where a file has no such source.
+    `copies` has the schemes that can be streamed, and how often what they bring lies on the disk at once. Raises
+    SourceFailure where a needed file has no such source, ForeignFile where another model's file is in its place.
     """
     downloads: list[Download] = []
     renames: list[Rename] = []
+    left_out: list[str] = []
     for one in assessments:
         missing = []
         for verdict in one.verdicts:
+            file = verdict.file
             if verdict.state is State.FOREIGN:
                 raise ForeignFile(f"{one.model.name}: {verdict.reason}", hint="move it away, then fetch again")
             if verdict.state is State.MISNAMED and verdict.found:
-                renames.append(Rename(model=one.model, old=verdict.found.path, new=verdict.file.path))
+                renames.append(Rename(model=one.model, old=verdict.found.path, file=file))
             elif verdict.state is not State.PRESENT:
-                missing.append(verdict.file)
-        downloads += _downloads(one.model, missing, schemes)
-    return FetchPlan(downloads=tuple(downloads), renames=tuple(renames))
+                if file.optional and not _usable(_urls(one.model, file), copies):
+                    left_out.append(f"{one.model.name}: {file.path}")
+                else:
+                    missing.append(file)
+        downloads += _downloads(one.model, missing, copies)
+    return FetchPlan(downloads=tuple(downloads), renames=tuple(renames), left_out=tuple(left_out))
 
 
-def _downloads(model: Model, missing: Sequence[File], schemes: Collection[str]) -> list[Download]:
-    downloads = [_file_download(model, file, schemes) for file in missing if file.taken_from is None]
+def _downloads(model: Model, missing: Sequence[File], copies: Mapping[str, int]) -> list[Download]:
+    downloads = [_download(model, file.path, (file,), None, copies) for file in missing if file.taken_from is None]
     for name, archive in model.archives.items():
         files = tuple(file for file in missing if file.taken_from and file.taken_from.archive == name)
         if files:
-            urls = _streamable(model, name, archive.urls, schemes)
-            downloads.append(
-                Download(
-                    model=model,
-                    path=name,
-                    urls=urls,
-                    size=archive.size,
-                    sha256=archive.sha256,
-                    files=files,
-                    archive=archive,
-                )
-            )
+            downloads.append(_download(model, name, files, archive, copies))
     return downloads
 
 
-def _file_download(model: Model, file: File, schemes: Collection[str]) -> Download:
-    urls = _streamable(model, file.path, file.urls, schemes)
-    return Download(model=model, path=file.path, urls=urls, size=file.expected_size, sha256=file.sha256, files=(file,))
+def _download(
+    model: Model, path: str, files: tuple[File, ...], archive: Archive | None, copies: Mapping[str, int]
+) -> Download:
+    source = archive or files[0]
+    urls = _usable(source.urls, copies)
+    if not urls:
+        raise _no_source(model, path, source.urls)
+    size = archive.size if archive else files[0].expected_size
+    most = max(copies[_scheme(url)] for url in urls)
+    return Download(
+        model=model, path=path, urls=urls, size=size, sha256=source.sha256, files=files, archive=archive, copies=most
+    )
 
 
-def _streamable(model: Model, path: str, urls: Sequence[str], schemes: Collection[str]) -> tuple[str, ...]:
-    usable = tuple(url for url in urls if url.partition(":")[0] in schemes)
-    if usable:
-        return usable
+def _urls(model: Model, file: File) -> tuple[str, ...]:
+    return model.archives[file.taken_from.archive].urls if file.taken_from else file.urls
+
+
+def _usable(urls: Sequence[str], copies: Mapping[str, int]) -> tuple[str, ...]:
+    return tuple(url for url in urls if _scheme(url) in copies)
+
+
+def _scheme(url: str) -> str:
+    return url.partition(":")[0]
+
+
+def _no_source(model: Model, path: str, urls: Sequence[str]) -> SourceFailure:
     by_hand = next((url.partition(":")[2] for url in urls if url.startswith("manual:")), None)
     place = f"{model.location}/{path}".replace("//", "/")
-    raise SourceFailure(
+    return SourceFailure(
         f"{model.name}: no source of {path} can be fetched by this version: {', '.join(urls)}",
         hint=by_hand or f"get it by hand and put it at {place} below the root",
     )

@@ -26,18 +26,20 @@ SPARKS = "▁▂▃▄▅▆▇█"
 
 def print_all(heard: Sequence[tuple[Path, Features]], out: Console) -> None:
     """Print what one model heard in each recording."""
-    for path, features in heard:
-        print_features(path, features, out)
+    for _path, features in heard:
+        print_features(features, out)
 
 
-def print_features(path: Path, features: Features, out: Console) -> None:
+def print_features(features: Features, out: Console) -> None:
     """Print what one model heard in one recording."""
     rows, dim = features.values.shape
     what = f"{rows} × {dim}" if rows > 1 else f"{dim} values"
     layer = features.provenance.get("layer")
     out.print(
         Text.assemble(
-            (str(path), "bold"), f"  {features.provenance['model']}", f" {layer}" if layer is not None else ""
+            (features.provenance["audio"]["name"], "bold"),
+            f"  {features.provenance['model']}",
+            f" {layer}" if layer is not None else "",
         )
     )
     out.print(Text(f"{what}, {_span(features)}", "dim"))

@@ -17,7 +17,7 @@ Proven = list[tuple[str, str]]
 def carry_out(plan: FetchPlan, store: Store) -> tuple[int, Proven]:
     """Rename, then download, prove and place; return the bytes moved and what was proven."""
     for rename in plan.renames:
-        store.rename(rename.model.location or "", rename.old, rename.new)
+        store.rename(rename.model.location or "", rename.old, rename.file)
     proven: Proven = []
     for download in plan.downloads:
         proven += _receive(download, store)

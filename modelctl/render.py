@@ -41,6 +41,7 @@ STATE_STYLES = {
 FULL, NEARLY_FULL = 0.97, 0.9
 """Shares of a disk from which its bar is red, and yellow."""
 NEXT_STEPS = {
+    State.ABSENT: "modelctl fetch {name}",
     State.MISNAMED: "modelctl fetch {name} gives it its right name",
     State.PARTIAL: "modelctl fetch {name} brings what is missing",
     State.FOREIGN: "move the file away, then modelctl fetch {name}",
@@ -48,11 +49,19 @@ NEXT_STEPS = {
 }
 
 
+class _Screen(Console):
+    """A console that leaves it to the command line what to do when its reader is gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Go on as any other error would."""
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console that fits the terminal, or does not fold at all where there is none."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else UNBOUNDED
-    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+    return _Screen(file=stream, width=width, highlight=False, soft_wrap=False)
 
 
 def print_status(shown: ShelfStatus, out: Console) -> None:
@@ -64,13 +73,15 @@ def print_status(shown: ShelfStatus, out: Console) -> None:
     _print_models(shown.models, out)
     if any(not one.ready for one in shown.models):
         out.print(Text("● ready  ○ not ready: modelctl info MODEL says why", "dim"))
-    wrong = [one for one in shown.models if one.assessment.state in NEXT_STEPS and one.assessment.reasons]
+    wrong = [one for one in shown.models if one.assessment.state is not State.BUNDLED and one.assessment.reasons]
     if wrong:
         out.print()
     for one in wrong:
         name = one.model.name
-        out.print(Text.assemble((f"{name}: ", STATE_STYLES[one.assessment.state]), "; ".join(one.assessment.reasons)))
-        out.print(Text(f"  {NEXT_STEPS[one.assessment.state].format(name=name)}", "dim"))
+        state = one.assessment.state
+        out.print(Text.assemble((f"{name}: ", STATE_STYLES.get(state, "")), "; ".join(one.assessment.reasons)))
+        if state in NEXT_STEPS:
+            out.print(Text(f"  {NEXT_STEPS[state].format(name=name)}", "dim"))
 
 
 def _print_disk(disk: Disk, shown: ShelfStatus, out: Console) -> None:
@@ -216,6 +227,7 @@ def print_model(shown: Shown, out: Console) -> None:
         ("state", f"{shown.assessment.state}{'' if shown.ready else ', not ready'}"),
         *(("", reason) for reason in shown.assessment.reasons),
         ("", shown.obstacle.reason if shown.obstacle else ""),
+        ("next", NEXT_STEPS.get(shown.assessment.state, "").format(name=model.name)),
         ("location", model.location or "bundled with its library"),
         ("size", format_size(shown.assessment.bytes_expected) if model.files else "library only"),
         ("input", _input(model)),
@@ -294,9 +306,11 @@ def print_fetched(fetched: Fetched, out: Console) -> None:
     """Print what was fetched and proven, or would be."""
     plan = fetched.plan
     if not plan.downloads and not plan.renames:
-        out.print("nothing to fetch: all is there")
+        out.print("nothing to fetch: all is there" if not plan.left_out else "nothing that can be fetched is missing")
+    for name in plan.left_out:
+        out.print(Text(f"left out {name}, which is optional: no source of it can be fetched by this version", "dim"))
     for rename in plan.renames:
-        out.print(f"{'would rename' if fetched.dry_run else 'renamed'} {rename.old} to {rename.new}")
+        out.print(f"{'would rename' if fetched.dry_run else 'renamed'} {rename.old} to {rename.file.path}")
     if fetched.dry_run:
         for download in plan.downloads:
             out.print(f"would fetch {format_size(download.size)} for {download.model.name}: {download.urls[0]}")
@@ -338,11 +352,21 @@ def print_checks(checks: Iterable[Check], out: Console) -> None:
     out.print(table)
 
 
+def _by_message(failed: Iterable[dict[str, str]]) -> dict[str, list[str]]:
+    """Say once what went wrong for several models."""
+    models: dict[str, list[str]] = {}
+    for failure in failed:
+        models.setdefault(failure["message"], []).append(failure["model"])
+    return models
+
+
 def print_error(error: ModelctlError, out: Console) -> None:
     """Print what went wrong and the next step."""
     out.print(Text.assemble(("error: ", "bold red"), error.message), soft_wrap=True)
     if isinstance(error, PartialFailure):
-        for failure in error.result["failed"]:
-            out.print(Text(f"  {failure['message']}"), soft_wrap=True)
+        for warning in error.result.get("warnings", ()):
+            out.print(Text.assemble(("warning: ", "yellow"), warning), soft_wrap=True)
+        for message, models in _by_message(error.result["failed"]).items():
+            out.print(Text(f"  {message} ({', '.join(models)})"), soft_wrap=True)
     if error.hint:
         out.print(Text.assemble(("hint: ", "bold"), error.hint), soft_wrap=True)

@@ -16,6 +16,16 @@ Objection = tuple[Keys, str | None]
 BEST_RATING = 5
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+_FORMS = {
+    "pypi": (
+        re.compile(r"pypi:[A-Za-z0-9][\w.-]*==[\w.!+-]+/[A-Za-z0-9][\w.!+-]*\.whl"),
+        "pypi:NAME==VERSION/FILE.whl",
+    ),
+    "hf": (re.compile(r"hf://(datasets/)?[\w.-]+/[\w.-]+@[\w./-]+/[^/@]+"), "hf://[datasets/]ORG/REPO@COMMIT/PATH"),
+    "https": (re.compile(r"https://[^\s/]+/\S+"), "https://HOST/PATH"),
+    "file": (re.compile(r"file:///.+"), "file:///PATH"),
+    "manual": (re.compile(r"manual:.*\S.*", re.DOTALL), "manual:WHAT TO DO"),
+}
 _WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -65,6 +75,10 @@ def _source_objections(source: File | Archive) -> list[Objection]:
                     f"unknown scheme {scheme!r}{did_you_mean(scheme, SCHEMES)}; known: {', '.join(SCHEMES)}",
                 )
             )
+    for index, url in enumerate(source.urls):
+        form = _FORMS.get(url.partition(":")[0])
+        if form and not form[0].fullmatch(url):
+            found.append((("urls", index), f"{url!r} is not of the form {form[1]}"))
     if source.sha256 is not None and not _DIGEST.fullmatch(source.sha256):
         found.append(
             (

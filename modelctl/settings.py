@@ -45,7 +45,7 @@ def read_settings(
     folders = [*_as_list(config.get("manifests")), *_split(environ.get("MODELCTL_MANIFESTS")), *manifests]
     return Settings(
         root=_path(root or environ.get("MODELCTL_ROOT") or config.get("root") or _default_root(environ)),
-        manifests=(bundled_folder(), *dict.fromkeys(_path(folder) for folder in folders)),
+        manifests=tuple(dict.fromkeys([bundled_folder(), *map(_path, folders)])),
         budget=None if budget is None else parse_size(budget),
         keep_free=0 if keep_free is None else parse_size(keep_free),
     )
@@ -74,7 +74,19 @@ def _read_config(environ: Mapping[str, str]) -> dict[str, Any]:
                 f"{path}:{line}: unknown key {key!r}{did_you_mean(str(key), KEYS)}",
                 hint=f"known keys: {', '.join(KEYS)}",
             )
+    for key, value in config.items():
+        if not _fits(key, value):
+            wanted = "text, or a list of texts" if key == "manifests" else "text" if key == "root" else "a size"
+            raise UsageError(
+                f"{path}:{yamlfile.line_of(path, (key,))}: {key}: {wanted} was expected", hint="see README"
+            )
     return config
+
+
+def _fits(key: str, value: Any) -> bool:
+    if key == "manifests" and isinstance(value, list):
+        return all(isinstance(one, str) for one in value)
+    return isinstance(value, str) or (key in ("budget", "keep_free") and isinstance(value, int | float))
 
 
 def _default_root(environ: Mapping[str, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -18,10 +19,10 @@ Source = Callable[[str, Path], Path]
 def from_index(url: str, folder: Path) -> Path:
     """Take `pypi:NAME==VERSION/FILE` from the package index that this machine's pip is set up for."""
     requirement, _, name = url.removeprefix("pypi:").partition("/")
-    if not name.endswith(".whl"):
-        raise SourceFailure(f"{url}: only wheels are taken from a package index", hint="name the .whl in the manifest")
-    command = [*_pip(), "download", "--quiet", "--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - a list, no shell
+    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--dest", str(folder)]
+    command = [*_pip(), "download", *options, "--", requirement]
+    environ = {**os.environ, "TMPDIR": str(folder)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)  # noqa: S603 - no shell
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise SourceFailure(f"{url}: {last}", hint="check the network and `pip config list`")
@@ -42,6 +43,8 @@ def from_file(url: str, folder: Path) -> Path:
 
 
 SOURCES: dict[str, Source] = {"pypi": from_index, "file": from_file}
+COPIES = {"pypi": 2, "file": 1}
+"""How often what a source brings lies on the disk at once: pip copies from its temporary folder."""
 
 
 def obtain(urls: tuple[str, ...], folder: Path) -> Path:

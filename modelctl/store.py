@@ -14,9 +14,10 @@ from pathlib import Path
 
 from modelctl.assess import Found
 from modelctl.errors import IntegrityFailure, ModelctlError, from_os_error
-from modelctl.model import Value
+from modelctl.model import File, Value
 
 BENCH = ".fetch-"
+DEEPEST_SHELF = 12
 DEEPEST = 3
 """Folders below a model's location that are looked into."""
 
@@ -29,6 +30,10 @@ class Store(Value, frozen=True, kw_only=False):
     def folder(self, location: str) -> Path:
         """Return a model's folder."""
         return self.root / location
+
+    def total_bytes(self) -> int:
+        """Return what all files below the root take, as stat's st_size."""
+        return sum(found.size for found in _walk(self.root, "", DEEPEST_SHELF))
 
     def scan(self, location: str) -> tuple[Found, ...]:
         """Return the regular files of a model's folder, from `stat` alone."""
@@ -61,9 +66,13 @@ class Store(Value, frozen=True, kw_only=False):
         _sync_folder(final.parent)
         return final.stat().st_size
 
-    def rename(self, location: str, old: str, new: str) -> None:
-        """Give a file of the shelf its right name; never over another file."""
-        source, final = self.folder(location) / old, self.folder(location) / new
+    def rename(self, location: str, old: str, file: File) -> None:
+        """Give a file of the shelf its right name once it is proven; never over another file.
+
+        Raises IntegrityFailure where its hash is known and is another.
+        """
+        source, final = self.folder(location) / old, self.folder(location) / file.path
+        prove(source, old, file.size, file.sha256)
         if final.exists():
             raise ModelctlError(f"{final} is there already", hint=f"compare it with {source} and remove one")
         _make(final.parent)
@@ -96,8 +105,8 @@ def prove(path: Path, name: str, size: int | None, sha256: str | None) -> None:
         raise IntegrityFailure(f"{name}: {actual} bytes arrived where {size} were expected", hint="fetch again")
     if sha256 is not None and (got := digest(path)) != sha256:
         raise IntegrityFailure(
-            f"{name}: sha256 {got[:12]}… arrived where {sha256[:12]}… was expected",
-            hint="fetch again; if it stays so, the source has changed and must not be trusted",
+            f"{name}: its sha256 is {got[:12]}…, and {sha256[:12]}… was expected",
+            hint="fetch again; a file that was there before must be moved away first",
         )
 
 
@@ -106,13 +115,22 @@ def _walk(folder: Path, prefix: str, depth: int) -> Iterator[Found]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return
+    except OSError as error:
+        yield Found(prefix or ".", 0, error.strerror or "cannot be read")
+        return
     for entry in entries:
-        name = f"{prefix}{entry.name}"
+        yield from _look_at(entry, f"{prefix}{entry.name}", depth)
+
+
+def _look_at(entry: os.DirEntry[str], name: str, depth: int) -> Iterator[Found]:
+    try:
         if entry.is_dir(follow_symlinks=False):
             if depth and not entry.name.startswith("."):
                 yield from _walk(Path(entry.path), f"{name}/", depth - 1)
         elif entry.is_file():
             yield Found(name, entry.stat().st_size)
+    except OSError as error:
+        yield Found(name, 0, error.strerror or "cannot be read")
 
 
 def _make(folder: Path) -> None:

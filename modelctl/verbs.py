@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from modelctl import disks
 from modelctl.assess import USABLE, Assessment, State
 from modelctl.environments import host
-from modelctl.errors import UsageError, did_you_mean
+from modelctl.errors import AudioError, UsageError, did_you_mean
 from modelctl.model import Model, Task, Value
 from modelctl.work import Work
 
 if TYPE_CHECKING:
     from modelctl.features import Features, Level
-    from modelctl.library import Extraction, Report
+    from modelctl.library import Extraction, Failure, Report
     from modelctl.plan import FetchPlan
 
 
@@ -68,6 +70,13 @@ class Ranked(Value, frozen=True):
     model: Model
     state: State
     task: Task | None = None
+
+
+class Heard(msgspec.Struct):
+    """What `run` heard."""
+
+    done: list[tuple[Path, Features]] = []
+    failed: list[Failure] = []
 
 
 class Fetched(Value, frozen=True):
@@ -129,14 +138,14 @@ def fetch(work: Work, names: Sequence[str], *, dry_run: bool = False) -> Fetched
     begun = time.monotonic()
     everything = work.assess(work.models.values())
     wanted = {model.name for model in work.pick(names) if model.location is not None}
-    todo = plan.plan_fetch((one for one in everything if one.model.name in wanted), sources.SOURCES)
+    todo = plan.plan_fetch((one for one in everything if one.model.name in wanted), sources.COPIES)
     [disk] = disks.survey({"shelf": work.settings.root})
     plan.require_space(
         todo,
         free=disk.free,
         keep_free=work.settings.keep_free,
         budget=work.settings.budget,
-        on_shelf=sum(one.bytes_on_disk for one in everything),
+        on_shelf=work.store.total_bytes(),
     )
     if dry_run:
         return Fetched(plan=todo, mount=disk.mount, dry_run=True)
@@ -145,13 +154,36 @@ def fetch(work: Work, names: Sequence[str], *, dry_run: bool = False) -> Fetched
     return Fetched(plan=todo, mount=disk.mount, dry_run=False, moved_bytes=moved, seconds=seconds, proven=tuple(proven))
 
 
-def run(work: Work, name: str, recordings: Sequence[Path], **choices: Any) -> list[tuple[Path, Features]]:
-    """Return the features that one model gives for each recording."""
+def run(
+    work: Work,
+    name: str,
+    recordings: Sequence[Path],
+    *,
+    out: Path | None = None,
+    level: Level = "frames",
+    **choices: Any,
+) -> Heard:
+    """Return the features that one model gives for each recording; with `out`, save those of a single one.
+
+    One of several that fails is listed, and the rest goes on; a single one's error is raised.
+    """
     from modelctl import library, pipeline
 
     found = library.recordings_in(recordings)
+    if out is not None and len(found) != 1:
+        raise UsageError(f"{out} holds the features of one recording, not of {len(found)}", hint="use modelctl extract")
+    heard = Heard()
     with pipeline.open_session(work, name, **choices) as session:
-        return [(path, session.extract(path)) for path, _name in found]
+        for path, _name in found:
+            try:
+                heard.done.append((path, session.extract(path).at(level)))
+            except AudioError as error:
+                if len(found) == 1:
+                    raise
+                heard.failed.append(library.Failure(path=path, model=name, error=error))
+    if out is not None:
+        heard.done[0][1].save(out)
+    return heard
 
 
 def extract(
@@ -168,26 +200,20 @@ def extract(
     """Put recordings, and folders of them, through models; features go to `OUT/MODEL/NAME.npz`."""
     from modelctl import library, pipeline
 
+    if format != "npz":
+        raise UsageError(f"no format {format!r}", hint="known: npz")
     found = library.recordings_in(recordings)
     sessions = [pipeline.open_session(work, name, **choices) for name in models_to_run(work, names)]
     return library.extract_recordings(sessions, found, out, level=level, ending=format, report=report)
-
-
-def save_one(heard: Sequence[tuple[Path, Features]], out: Path) -> None:
-    """Write the features of a single recording to one file."""
-    if len(heard) != 1:
-        raise UsageError(
-            f"{out} can hold the features of one recording, not of {len(heard)}", hint="use modelctl extract"
-        )
-    heard[0][1].save(out)
 
 
 def models_to_run(work: Work, names: Sequence[str]) -> list[str]:
     """Return the asked-for names; `all` stands for every model that is ready."""
     if not names:
         raise UsageError("no model is named", hint="modelctl list")
+    named = [model.name for model in work.pick([name for name in names if name != "all"])]
     if "all" not in names:
-        return [model.name for model in work.pick(names)]
+        return named
     ready = [one.model.name for one in map(show, work.assess(work.models.values())) if one.ready]
     if not ready:
         raise UsageError("no model is ready", hint="modelctl status says what each lacks")

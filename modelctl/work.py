@@ -42,7 +42,7 @@ class Work(Value, frozen=True, kw_only=False):
 
     def _assess(self, model: Model, sizes: KnownSizes) -> Assessment:
         if model.location is None:
-            return assess_bundled(model, installed=not host.lacks(model))
+            return assess_bundled(model, installed=host.has_packages(model))
         return assess(model, self.store.scan(model.location), sizes)
 
 

@@ -6,8 +6,10 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import music
@@ -284,11 +286,74 @@ def test_a_full_disk_is_no_space_and_leaves_nothing(tmp_path: Path, modelctl: Mo
 
 @pytest.mark.usefixtures("shelf")
 def test_a_reader_that_leaves_early_gets_no_traceback() -> None:
-    pipe = f"{sys.executable} -m modelctl list --for genre-classification | head -1"
-    done = subprocess.run(["bash", "-c", pipe], capture_output=True, text=True, check=True, env={**os.environ})
+    command = [sys.executable, "-m", "modelctl", "info", "musicnn"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True, check=False, env={**os.environ})
+    os.close(writer)
 
-    assert done.stdout.startswith("rank")
+    assert done.returncode == 141
     assert done.stderr == ""
+
+
+@pytest.mark.usefixtures("musicnn")
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_an_interruption_is_said_and_keeps_what_was_done(tmp_path: Path, signal_number: int) -> None:
+    library, out = tmp_path / "library", tmp_path / "out"
+    for number in range(200):
+        put(library / f"{number:03d}.flac", CLIP.read_bytes())
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "modelctl",
+        "extract",
+        library,
+        "--model",
+        "opensmile",
+        "--out",
+        out,
+        "--json",
+    ]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ})
+    while not list(out.rglob("*.npz")):
+        assert running.poll() is None
+        time.sleep(0.05)
+    running.send_signal(signal_number)
+    said, _complained = running.communicate(timeout=60)
+
+    assert running.returncode == 130
+    assert json.loads(said)["error"]["kind"] == "interrupted"
+    kept = list(out.rglob("*"))
+    assert not [path for path in kept if path.name.endswith(".part")]
+    assert all(load_features(path).dim == 88 for path in kept if path.is_file())
+
+
+@pytest.mark.usefixtures("shelf")
+def test_recordings_that_would_share_a_name_are_refused(tmp_path: Path, modelctl: Modelctl) -> None:
+    for album in ("a", "b"):
+        put(tmp_path / album / "01.flac", CLIP.read_bytes())
+    words = ["--model", "opensmile", "--out", tmp_path / "out", "--json"]
+
+    clash = modelctl("extract", tmp_path / "a" / "01.flac", tmp_path / "b" / "01.flac", *words)
+    twice = modelctl("extract", tmp_path / "a", tmp_path / "a" / "01.flac", *words)
+
+    assert clash.code == 2
+    assert "would both be saved as 01.flac" in json.loads(clash.out)["error"]["message"]
+    assert json.loads(twice.out)["done"] == 1
+
+
+@pytest.mark.usefixtures("shelf")
+def test_run_shows_the_good_one_beside_the_bad_one(tmp_path: Path, modelctl: Modelctl) -> None:
+    bad = put(tmp_path / "noise.wav", b"this is no sound" * 100)
+
+    answer = modelctl("run", "opensmile", CLIP, bad)
+    both = json.loads(modelctl("run", "opensmile", CLIP, bad, "--json").out)
+
+    assert answer.code == 9
+    assert "88 values" in answer.out
+    assert "noise.wav" in answer.err
+    assert [Path(one["path"]).name for one in both["recordings"]] == ["demo.flac"]
+    assert [Path(one["path"]).name for one in both["failed"]] == ["noise.wav"]
 
 
 def test_weights_that_changed_under_their_name_are_refused(musicnn: Path) -> None:

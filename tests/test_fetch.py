@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -225,3 +226,61 @@ def test_the_workbench_of_a_process_that_died_is_swept(
         *(str(path.relative_to(shelf)) for path in (alive.parent, alive)),
         "Toy/toy.pth",
     ]
+
+
+def test_a_file_under_its_old_name_is_proven_before_it_is_renamed(mine: Path, shelf: Path, modelctl: Modelctl) -> None:
+    toy_manifest(mine, toy_file("toy.pth", CONTENT, "https://example.org/toy.bin", formerly="[toy.bin]"))
+    put(shelf / "Toy" / "toy.bin", b"x" * len(CONTENT))
+
+    answer = modelctl("fetch", "toy")
+
+    assert answer.code == 4
+    assert "toy.bin: its sha256 is" in answer.err
+    assert leftovers(shelf) == ["Toy/toy.bin"]
+
+
+def test_a_file_of_the_right_size_under_an_unknown_name_is_not_taken_for_the_model(
+    shelf: Path, modelctl: Modelctl
+) -> None:
+    """Cnn14 and its DecisionLevelMax sibling have the same size to the byte."""
+    sibling = put(shelf / "PANNs" / "cnn14" / "Cnn14_DecisionLevelMax_mAP=0.385.pth", b"")
+    os.truncate(sibling, 327_428_481)
+
+    shown = modelctl("status", "panns")
+    answer = modelctl("fetch", "panns")
+
+    assert "has the size of Cnn14_mAP=0.431.pth" in shown.out
+    assert answer.code == 6
+    assert [path.name for path in sibling.parent.iterdir()] == [sibling.name]
+
+
+def test_an_optional_file_without_a_source_does_not_keep_the_others_from_their_names(
+    shelf: Path, modelctl: Modelctl
+) -> None:
+    weights = put(shelf / "MERT" / "MERT-v1-330M" / "pytorch_model.bin", b"")
+    os.truncate(weights, 1_261_850_000)
+
+    answer = modelctl("fetch", "mert")
+
+    assert answer.code == 0, answer.err
+    assert weights.with_suffix(".pth").stat().st_size == 1_261_850_000
+    assert "left out mert: config.json" in answer.out
+
+
+def test_a_folder_that_may_not_be_read_does_not_hide_the_others(shelf: Path, tmp_path: Path) -> None:
+    closed = put(shelf / "BEATs" / "BEATs_iter3_plus_AS2M" / "x", b"").parent
+    loop = shelf / "VGGish"
+    loop.symlink_to(loop)
+    closed.chmod(0)
+    command = [sys.executable, "-m", "modelctl", "status", "--root", str(shelf), "--json"]
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o055)
+    done = subprocess.run([*user, *command], capture_output=True, text=True, check=False, env={**os.environ})
+    closed.chmod(0o755)
+
+    issues = {model["name"]: model["issues"] for model in json.loads(done.stdout)["models"]}
+    assert len(issues) == 14
+    assert any("Too many levels of symbolic links" in issue for issue in issues["vggish"])
+    if not user or Path(sys.executable).resolve().is_relative_to("/usr"):
+        assert any("Permission denied" in issue for issue in issues["beats"])

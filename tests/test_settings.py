@@ -57,3 +57,19 @@ def test_a_config_file_that_was_named_must_be_there(tmp_path: Path) -> None:
 def test_a_config_file_must_hold_keys(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="holds keys and values"):
         read_settings(config(tmp_path, "- a\n- b\n"))
+
+
+@pytest.mark.parametrize(
+    "line", ["root: 5", "root: [a]", "manifests: 5", "manifests: [5]", "manifests: {a: b}", "budget: [1]"]
+)
+def test_a_setting_of_the_wrong_kind_is_named_with_its_line(tmp_path: Path, line: str) -> None:
+    key = line.partition(":")[0]
+
+    with pytest.raises(UsageError, match=rf"config.yaml:1: {key}: .* was expected"):
+        read_settings(config(tmp_path, line + "\n"))
+
+
+def test_a_folder_of_manifests_that_is_named_twice_is_read_once() -> None:
+    twice = read_settings({"MODELCTL_MANIFESTS": str(bundled_folder())})
+
+    assert twice.manifests == (bundled_folder(),)

@@ -115,8 +115,10 @@ def test_no_line_of_a_table_folds(columns: int, shelf: Path) -> None:
     command = [sys.executable, "-m", "modelctl", "status"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=environ)
 
-    table = [line for line in done.stdout.splitlines() if line.startswith(("○", "●"))]
-    assert len([line for line in table if not line.startswith("● ready")]) == 14
+    table = done.stdout.split("\n\n")[1].splitlines()
+    assert table[0].split()[:3] == ["model", "state", "size"]
+    assert [line[0] for line in table[1:15]] == [line[0] for line in table[1:15] if line[0] in "○●"]
+    assert len(table) == 16  # the header, fourteen models, and what the marks mean
     assert all(len(line) <= columns for line in table)
 
 

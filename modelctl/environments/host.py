@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from modelctl.worker.protocol import Embed
 
 FAMILIES = "modelctl.worker.families"
+HEARING = ("numpy", "soundfile", "soxr")
+"""What reading a recording takes, whatever the model."""
 
 
 def families_folder() -> Path:
@@ -29,8 +31,13 @@ def has_family(name: str) -> bool:
 
 
 def lacks(model: Model) -> tuple[str, ...]:
-    """Return the packages that the model's family imports and this Python has not; nothing is imported."""
-    return tuple(name for name in model.environment.packages if not _is_installed(name))
+    """Return the packages that running the model takes and this Python has not; nothing is imported."""
+    return tuple(name for name in (*model.environment.packages, *HEARING) if not _is_installed(name))
+
+
+def has_packages(model: Model) -> bool:
+    """Tell whether the packages of the model's own are installed."""
+    return all(_is_installed(name) for name in model.environment.packages)
 
 
 def how_to_install(model: Model) -> str:
