@@ -9,13 +9,13 @@ CLIP := tests/audio/demo.flac
 # The first Python from 3.11 to 3.13 that answers.
 PYTHON ?= $(shell for python in python3 python3.13 python3.12 python3.11; do \
 	$$python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null && echo $$python && break; done)
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint $(PINS)
+PIP := PIP_CONSTRAINT=$(PINS) $(BIN)/python -m pip --disable-pip-version-check --quiet install
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format bench clean
 
 help: ## Say what there is.
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "%-8s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.demo ## Show the shelf, fetch a real model, and extract features from real audio.
 	@tests/demo.sh $(BIN) $(SHELF) $(CLIP)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -122,3 +123,18 @@ def test_looking_at_the_shelf_imports_nothing_heavy(words: list[str], shelf: Pat
     assert done.stderr.split() == []
     assert done.stdout
     assert not list(shelf.iterdir())
+
+
+def test_what_is_installed_is_pinned() -> None:
+    """Another day installs the same: every package here, but pip's own and modelctl, has its version in the pins."""
+    lines = (PACKAGE.parent / "tests" / "constraints.txt").read_text().splitlines()
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pinned = {canonical(name): version for name, version in pins.items()}
+    found = {canonical(one.name): one.version.partition("+")[0] for one in metadata.distributions()}
+    loose = {name: version for name, version in found.items() if pinned.get(name) != version}
+
+    assert set(loose) <= {"modelctl", "pip", "setuptools", "wheel"}
+
+
+def canonical(name: str) -> str:
+    return name.lower().replace("_", "-")
