@@ -22,7 +22,7 @@ SCHEMA = 1
 
 def dumps(value: Mapping[str, Any]) -> str:
     """Return one JSON object, with its schema number first."""
-    return json.dumps({"schema": SCHEMA, **value}, ensure_ascii=False, indent=2)
+    return json.dumps({"schema": SCHEMA, **value}, indent=2)
 
 
 def of_status(shown: ShelfStatus) -> dict[str, Any]:

@@ -88,7 +88,11 @@ def assess_bundled(model: Model, *, installed: bool) -> Assessment:
 
 def assess(model: Model, found: Sequence[Found], sizes: KnownSizes) -> Assessment:
     """Judge what lies in a model's folder, by names and sizes."""
-    troubles = [f"{one} cannot be looked at: {one.trouble}" for one in found if one.trouble]
+    troubles = [
+        f"{model.location if one.path == '.' else one} cannot be looked at: {one.trouble}"
+        for one in found
+        if one.trouble
+    ]
     found = [one for one in found if not one.trouble]
     by_path = {one.path: one for one in found}
     claimed = {name for file in model.files for name in _claims(file)}

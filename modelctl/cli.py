@@ -70,16 +70,21 @@ EngineOption = Annotated[Engine, typer.Option(help="What starts the model.")]
 LevelOption = Annotated[Level, typer.Option(help="Every frame, or one vector a recording.")]
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"modelctl {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
 def _root(
     context: typer.Context,
     root: Root = None,
     manifests: Manifests = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does it
+        bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+    ] = False,
 ) -> None:
-    if version:
-        typer.echo(f"modelctl {__version__}")
-        raise typer.Exit
     context.obj = {"root": root, "manifests": manifests or []}
 
 
@@ -193,7 +198,11 @@ def run(
         if not json:
             portrait.print_all(heard.done, screen)
         result = _json().of_features(heard.done) | {"failed": _json().failures(heard.failed)}
-        raise PartialFailure(f"{len(heard.failed)} of {len(audio)} failed", hint="the others are shown", result=result)
+        raise PartialFailure(
+            f"{len(heard.failed)} of {len(heard.done) + len(heard.failed)} failed",
+            hint="the others are shown",
+            result=result,
+        )
     _show(json, lambda: _json().of_features(heard.done), lambda: portrait.print_all(heard.done, screen))
 
 
@@ -244,13 +253,13 @@ def main() -> None:
     """Run the command line; the one place that turns errors into exit codes."""
     for polite in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(polite, _interrupt)
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - closed by the caller, for good
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 - likewise
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     code = run_words(sys.argv[1:])
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except OSError:
         code = _hang_up() if code == 0 else code
     raise SystemExit(code)
@@ -277,25 +286,28 @@ def run_words(words: list[str]) -> int:
         code = INTERRUPTED
     except BrokenPipeError:
         return _hang_up()
-    except Exception as error:  # noqa: BLE001 - whatever is no error of ours is raised again
+    except Exception as error:  # noqa: BLE001 - the one place where every error becomes an exit code
         return _fail(_translated(error), as_json=as_json)
     # The parser of words catches Ctrl-C itself and gives no more than the code.
     return (
-        _fail(Interrupted("interrupted", hint="type it again to go on"), as_json=as_json)
+        _fail(Interrupted("interrupted", hint="what was done so far is kept"), as_json=as_json)
         if code == INTERRUPTED
         else code
     )
 
 
 def _translated(error: Exception) -> ModelctlError:
-    """Return our error for what the system refused or the parser of words objected to; raise any other again."""
+    """Return our error for what the system refused, the parser of words objected to, or nobody foresaw."""
     if isinstance(error, ModelctlError):
         return error
     if isinstance(error, OSError):
         return from_os_error(error, str(error.filename or "refused"), hint="check the path and its permissions")
     if hasattr(error, "format_message"):
         return _usage(error)
-    raise error
+    if os.environ.get("MODELCTL_TRACEBACK"):
+        raise error
+    message = f"unforeseen {type(error).__name__}: {error}"
+    return ModelctlError(message, hint="set MODELCTL_TRACEBACK=1 to see where, and report it")
 
 
 def _hang_up() -> int:
@@ -365,7 +377,7 @@ def _activity(words: str, *, quiet: bool) -> Iterator[None]:
     if quiet or not sys.stderr.isatty():
         yield
         return
-    with _render().console(stderr=True).status(words):
+    with _render().wheel(words):
         yield
 
 
@@ -377,12 +389,12 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Path], None]]:
         yield lambda _path: _heed()
         return
     count = 0
-    with _render().console(stderr=True).status("loading") as wheel:
+    with _render().wheel("loading") as wheel:
 
         def report(path: Path) -> None:
             nonlocal count
             _heed()
             count += 1
-            wheel.update(f"{count} done, last {path.name}")
+            wheel.update(_render().plain(f"{count} done, last {path.name}"))
 
         yield report

@@ -38,7 +38,7 @@ def places(root: Path, environ: Mapping[str, str] = os.environ) -> dict[str, Pat
     found = {
         "shelf": root,
         "temporary files": Path(environ.get("TMPDIR") or "/tmp"),  # noqa: S108 - what the system falls back to
-        "Hugging Face cache": Path(environ.get("HF_HUB_CACHE") or home / "hub").expanduser(),
+        "Hugging Face cache": Path(os.path.expanduser(environ.get("HF_HUB_CACHE") or home / "hub")),  # noqa: PTH111 - it does not raise,
     }
     images = Path("/var/lib/docker")
     return {**found, "container images": images} if images.exists() else found

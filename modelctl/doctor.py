@@ -7,7 +7,7 @@ import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -48,16 +48,24 @@ class Check:
 
 def examine(work: Work) -> list[Check]:
     """Look at everything; the network is asked one thing, whether the hub answers."""
-    return [
-        _python(),
-        *_extras(work.models.values()),
-        _ffmpeg(),
-        _docker(),
-        _other_engines(),
-        _gpu(),
-        *_disks(work.settings.root, work.settings.keep_free),
-        _hub(),
-    ]
+    looks: dict[str, Callable[[], Iterable[Check]]] = {
+        "Python": lambda: [_python()],
+        "extras": lambda: _extras(work.models.values()),
+        "ffmpeg": lambda: [_ffmpeg()],
+        "Docker": lambda: [_docker()],
+        "other engines": lambda: [_other_engines()],
+        "GPU": lambda: [_gpu()],
+        "disks": lambda: _disks(work.settings.root, work.settings.keep_free),
+        "hub": lambda: [_hub()],
+    }
+    return [check for name, look in looks.items() for check in _guarded(name, look)]
+
+
+def _guarded(name: str, look: Callable[[], Iterable[Check]]) -> list[Check]:
+    try:
+        return list(look())
+    except Exception as error:  # noqa: BLE001 - one look that fails must not cost the others
+        return [Check(name, Health.OPTIONAL, f"could not be looked at: {error}")]
 
 
 def _python() -> Check:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
 Level = Literal["frames", "clip"]
+NPZ_MAGIC = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -51,6 +52,7 @@ class Features:
         import numpy as np
 
         path = Path(path)
+        _refuse_to_replace(path)
         arrays = {"values": self.values, "times": self.times, "clip": self.clip}
         arrays["provenance"] = np.array(json.dumps(self.provenance, sort_keys=True))
         if self.names:
@@ -74,6 +76,19 @@ def load_features(path: str | Path) -> Features:
             )
     except (KeyError, ValueError, EOFError) as error:
         raise IntegrityFailure(f"{path} holds no features: {error}", hint="extract again") from error
+
+
+def _refuse_to_replace(path: Path) -> None:
+    """Let features take the place of features alone: not of a recording, a link, a device or anybody's thesis."""
+    if not path.name:
+        raise UsageError(f"{str(path)!r} is no name for a file", hint="write for example --out features.npz")
+    if not os.path.lexists(path):
+        return
+    if path.is_symlink() or not path.is_file():
+        raise UsageError(f"{path} is there and is no regular file", hint="choose another name")
+    with path.open("rb") as stream:
+        if stream.read(len(NPZ_MAGIC)) not in (NPZ_MAGIC, b""):
+            raise UsageError(f"{path} is there and holds no features", hint="choose another name")
 
 
 def write_beside(path: Path, write: Any) -> None:

@@ -65,12 +65,11 @@ def load_all(folders: tuple[Path, ...]) -> dict[str, Model]:
                 _place(path, ("name",), f"{model.name!r} is taken by {origins[model.name]}"),
                 hint="give it another name",
             )
-        for file in model.files:
-            claim = f"{model.location}/{file.path}".replace("//", "/").casefold()
-            if claim in claims:
+        for name in (name for file in model.files for name in file.names):
+            claim = f"{model.location}/{name}".replace("//", "/").casefold()
+            if claims.setdefault(claim, model.name) != model.name:
                 message = f"{claim!r} belongs to {claims[claim]} already"
                 raise ManifestError(_place(path, ("location",), message), hint="give it a folder of its own")
-            claims[claim] = model.name
         models[model.name] = model
         origins[model.name] = path
     return dict(sorted(models.items()))
@@ -80,7 +79,8 @@ def manifests_in(folder: Path) -> list[Path]:
     """Return the manifest files of a folder, by name."""
     if not folder.is_dir():
         raise UsageError(f"{folder}: no such folder of manifests", hint="check MODELCTL_MANIFESTS and --manifests")
-    return sorted(path for path in folder.iterdir() if path.suffix in (".yaml", ".yml"))
+    found = (path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in found if path.suffix in (".yaml", ".yml"))
 
 
 def json_schema() -> bytes:

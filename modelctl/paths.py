@@ -27,14 +27,21 @@ def reason_against_path(path: str) -> str | None:
         return f"{path!r} leaves the model's folder: the path must be relative"
     if "\\" in path:
         return f"{path!r} has a backslash: write forward slashes"
-    if any(unicodedata.category(character) in ("Cc", "Cf", "Zl", "Zp", "Cs") for character in path):
+    if any(map(_is_obeyed, path)):
         return f"{path!r} has an invisible or control character"
     return next(filter(None, (_reason_against_part(path, part) for part in path.split("/"))), None)
 
 
 def printable(name: str) -> str:
     """Return a file's name with whatever a terminal would obey, or could not show, written out."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in name)
+    if name.isprintable():
+        return name
+    return "".join(one.encode("unicode_escape").decode() if _is_obeyed(one) else one for one in name)
+
+
+def _is_obeyed(one: str) -> bool:
+    """Tell controls, invisible marks, line ends and halves of characters from what is merely rare."""
+    return unicodedata.category(one) in ("Cc", "Cf", "Zl", "Zp", "Cs")
 
 
 def _reason_against_part(path: str, part: str) -> str | None:

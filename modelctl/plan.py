@@ -143,6 +143,8 @@ def _no_source(model: Model, path: str, urls: Sequence[str]) -> SourceFailure:
 
 def require_space(plan: FetchPlan, *, free: int, keep_free: int, budget: int | None, on_shelf: int) -> None:
     """Raise NoSpace where the plan would not fit; sizes in bytes."""
+    if not plan.downloads:
+        return
     room = free - keep_free
     if plan.peak > room:
         raise NoSpace(

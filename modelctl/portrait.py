@@ -74,7 +74,7 @@ def _are_tags(features: Features) -> bool:
 def _print_tags(features: Features, out: Console) -> None:
     best = features.clip.argsort()[::-1][:TOP_TAGS]
     widest = max(len(features.names[index]) for index in best)
-    room = min(out.width, WIDEST) - widest - 10
+    room = max(2, min(out.width, WIDEST) - widest - 10)
     over_time = _squeezed(features.values, max(1, room // 2)) if len(features.values) > 1 else None
     for index in best:
         share = float(features.clip[index])
@@ -108,7 +108,7 @@ def _print_heat(values: np.ndarray, out: Console) -> None:
     """Print time from left to right and the columns, in equal groups, from top to bottom."""
     import numpy as np
 
-    room = min(out.width, WIDEST)
+    room = max(1, min(out.width, WIDEST))
     grid = _squeezed(_squeezed(values, room).T, HEAT_ROWS)
     low, high = np.percentile(grid, [2, 98], axis=1, keepdims=True)
     shares = np.clip((grid - low) / np.maximum(high - low, 1e-12), 0, 1)

@@ -8,15 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.text import Text
 
 from modelctl.assess import State
 from modelctl.errors import ModelctlError, PartialFailure
+from modelctl.paths import printable
 from modelctl.units import format_size
 from modelctl.verbs import RECORD
 
 if TYPE_CHECKING:
+    from rich.status import Status
+
     from modelctl.disks import Disk
     from modelctl.doctor import Check
     from modelctl.library import Extraction
@@ -52,16 +56,35 @@ NEXT_STEPS = {
 class _Screen(Console):
     """A console that leaves it to the command line what to do when its reader is gone."""
 
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """Write out whatever a terminal would obey in words that come from manifests and file names."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(_harmless(segment.text), segment.style)
+
     def on_broken_pipe(self) -> None:
         """Go on as any other error would."""
         raise BrokenPipeError
+
+
+def _harmless(text: str) -> str:
+    return text if text.isascii() and text.isprintable() else "\n".join(map(printable, text.split("\n")))
 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console that fits the terminal, or does not fold at all where there is none."""
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else UNBOUNDED
-    return _Screen(file=stream, width=width, highlight=False, soft_wrap=False)
+    return _Screen(file=stream, width=width, highlight=False, soft_wrap=False, markup=False, emoji=False)
+
+
+def plain(words: str) -> Text:
+    """Return words as they are, with nothing in them taken for markup."""
+    return Text(_harmless(words))
+
+
+def wheel(words: str) -> Status:
+    """Return a wheel that turns on stderr while something long goes on."""
+    return console(stderr=True).status(plain(words))
 
 
 def print_status(shown: ShelfStatus, out: Console) -> None:

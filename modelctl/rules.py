@@ -106,12 +106,16 @@ def _word_objections(model: Model) -> list[Objection]:
     """Object to a word that names a module, a package, a folder or an image and is no plain word."""
     environment = model.environment
     words: list[tuple[Keys, str]] = [(("family",), model.family), (("environment", "name"), environment.name)]
-    words += [(("environment", "packages", place), word) for place, word in enumerate(environment.packages)]
     words += [(("environment", "extras", place), word) for place, word in enumerate(environment.extras)]
     words += [(("archives", name), name) for name in model.archives]
     if model.bundled:
         words.append((("bundled", "package"), model.bundled.package))
-    return [
+    modules: list[Objection] = [
+        (("environment", "packages", place), f"{word!r} is no top-level module")
+        for place, word in enumerate(environment.packages)
+        if not word.isidentifier()
+    ]
+    return modules + [
         (keys, f"{word!r} is no plain word: letters, digits, '-', '_' and '.', starting with a letter or digit")
         for keys, word in words
         if not _WORD.fullmatch(word)

@@ -46,8 +46,8 @@ def read_settings(
     return Settings(
         root=_path(root or environ.get("MODELCTL_ROOT") or config.get("root") or _default_root(environ)),
         manifests=tuple(dict.fromkeys([bundled_folder(), *map(_path, folders)])),
-        budget=None if budget is None else parse_size(budget),
-        keep_free=0 if keep_free is None else parse_size(keep_free),
+        budget=None if budget is None else _size(budget, "budget"),
+        keep_free=0 if keep_free is None else _size(keep_free, "keep_free"),
     )
 
 
@@ -93,8 +93,19 @@ def _default_root(environ: Mapping[str, str]) -> str:
     return f"{environ.get('XDG_DATA_HOME') or '~/.local/share'}/modelctl/models"
 
 
+def _size(text: str | int, key: str) -> int:
+    try:
+        return parse_size(text)
+    except UsageError as error:
+        where = f"MODELCTL_{key.upper()}, or {key} in the config file"
+        raise UsageError(f"{error.message} ({where})", hint=error.hint) from error
+
+
 def _path(text: str | Path) -> Path:
-    return Path(os.path.abspath(os.path.expanduser(text)))  # noqa: PTH100, PTH111 - a link in the path stays a link
+    expanded = os.path.expanduser(text)  # noqa: PTH111 - it leaves what it cannot expand
+    if expanded.startswith("~"):
+        raise UsageError(f"{text}: this user has no home folder", hint="set MODELCTL_ROOT and MODELCTL_CONFIG")
+    return Path(os.path.abspath(expanded))  # noqa: PTH100 - a link in the path stays a link
 
 
 def _as_list(value: Any) -> list[str]:

@@ -19,10 +19,12 @@ Source = Callable[[str, Path], Path]
 def from_index(url: str, folder: Path) -> Path:
     """Take `pypi:NAME==VERSION/FILE` from the package index that this machine's pip is set up for."""
     requirement, _, name = url.removeprefix("pypi:").partition("/")
-    options = ["--quiet", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--dest", str(folder)]
+    options = ["--quiet", "--no-input", "--no-deps", "--only-binary=:all:", "--no-cache-dir", "--dest", str(folder)]
     command = [*_pip(), "download", *options, "--", requirement]
     environ = {**os.environ, "TMPDIR": str(folder)}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environ)  # noqa: S603 - no shell
+    done = subprocess.run(  # noqa: S603 - a list, no shell
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environ
+    )
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise SourceFailure(f"{url}: {last}", hint="check the network and `pip config list`")
@@ -37,9 +39,11 @@ def from_file(url: str, folder: Path) -> Path:
     """Copy `file:///path`, for shelves that are filled from another disk."""
     path = Path(unquote(urlparse(url).path))
     try:
+        if path.exists() and not path.is_file():
+            raise SourceFailure(f"{url}: no regular file", hint="check the path")
         return Path(shutil.copyfile(path, folder / path.name))
-    except OSError as error:
-        raise SourceFailure(f"{url}: {error.strerror}", hint="check the path") from error
+    except (OSError, ValueError) as error:
+        raise SourceFailure(f"{url}: {getattr(error, 'strerror', None) or error}", hint="check the path") from error
 
 
 SOURCES: dict[str, Source] = {"pypi": from_index, "file": from_file}

@@ -17,13 +17,15 @@ _POWERS = {
     "gi": 1 << 30,
     "ti": 1 << 40,
 }
+LONGEST = 18
+"""Digits; more are a slip."""
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]i?)?b?", re.IGNORECASE)
 
 
 def parse_size(text: str | int) -> int:
     """Return the bytes that `57GB`, `200MiB`, `1.5 TB` or a plain number of bytes stand for; UsageError otherwise."""
     match = _SIZE.fullmatch(str(text).strip())
-    if match is None:
+    if match is None or len(match[1]) > LONGEST:
         raise UsageError(f"{text!r} is no size", hint="write it like 57GB, 200MiB or a number of bytes")
     return int(float(match[1]) * _POWERS[(match[2] or "").lower()])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -202,9 +203,22 @@ def extract(
 
     if format != "npz":
         raise UsageError(f"no format {format!r}", hint="known: npz")
+    if level not in ("frames", "clip"):
+        raise UsageError(f"no level {level!r}", hint="known: frames, clip")
     found = library.recordings_in(recordings)
     sessions = [pipeline.open_session(work, name, **choices) for name in models_to_run(work, names)]
+    _prepare(out)
     return library.extract_recordings(sessions, found, out, level=level, ending=format, report=report)
+
+
+def _prepare(out: Path) -> None:
+    """Refuse a place that cannot take the features, before any is computed."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be made: {error.strerror}", hint="choose another --out") from error
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UsageError(f"{out} may not be written to", hint="choose another --out")
 
 
 def models_to_run(work: Work, names: Sequence[str]) -> list[str]:

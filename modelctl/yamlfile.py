@@ -6,7 +6,9 @@ YAML's traps are closed rather than documented: a key may stand once, tags, anch
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +76,7 @@ def read(path: Path) -> Any:
 
 def compose(path: Path) -> Any:
     """Parse the file into nodes, which know their lines."""
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read: {error.strerror}", hint="check the path") from error
-    if len(raw) > LARGEST_FILE:
-        raise ManifestError(f"{path}: {len(raw)} bytes are too many for a manifest (at most {LARGEST_FILE})")
+    raw = _bytes(path)
     try:
         text = raw.decode("utf-8-sig")
         _refuse_abyss(text, path)
@@ -117,6 +114,21 @@ def _refuse_abyss(text: str, path: Path) -> None:
 
 def _too_deep(path: Path, line: int) -> ManifestError:
     return ManifestError(f"{path}:{line}: nested more than {DEEPEST} levels deep", hint="a manifest has about six")
+
+
+def _bytes(path: Path) -> bytes:
+    """Read a regular file of a manifest's size; a pipe would be waited for, a device would never end."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as stream:
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+                raise ManifestError(f"{path}: no regular file", hint="check the path")
+            raw = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise ManifestError(f"{path}: cannot be read: {error.strerror}", hint="check the path") from error
+    if len(raw) > LARGEST_FILE:
+        raise ManifestError(f"{path}: more than {LARGEST_FILE} bytes are too many for a manifest")
+    return raw
 
 
 def line_of(path: Path, keys: tuple[str | int, ...]) -> int:

@@ -12,7 +12,12 @@ compact: mean and deviation of 51 rows, and the tempo; frequencies in Hz.
 
 from __future__ import annotations
 
+import atexit
+import os
+import shutil
+import tempfile
 import warnings
+from importlib.util import find_spec
 from typing import Any, Callable, Dict, Iterator, List, Tuple
 
 import numpy as np
@@ -32,6 +37,7 @@ def load(folder: str, parameters: Dict[str, Any]) -> Embed:
 
     BadInput for a rate too low, or a recording that librosa refuses.
     """
+    _let_numba_cache()
     import librosa
     import scipy.stats  # noqa: F401 - a recording should not wait for it
 
@@ -146,3 +152,14 @@ def _named(feature: str, statistic: str, values: np.ndarray) -> List[Tuple[str, 
 
 
 LAYOUTS: Dict[str, Callable[[np.ndarray, int], Iterator[Tuple[str, float]]]] = {"fma": _fma, "compact": _compact}
+
+
+def _let_numba_cache() -> None:
+    """Give numba a folder where it may write: without one, importing librosa fails."""
+    found = find_spec("librosa")
+    places = [os.path.expanduser("~"), *(found.submodule_search_locations or () if found else ())]  # noqa: PTH111
+    if "NUMBA_CACHE_DIR" in os.environ or any(os.access(place, os.W_OK) for place in places):
+        return
+    folder = tempfile.mkdtemp(prefix="modelctl-numba-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = folder

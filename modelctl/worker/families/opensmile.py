@@ -19,12 +19,14 @@ All frames of a row start together, so columns that need only 20 or 25 ms hear t
 end of a row is that of one of the two, which one differs from set to set.
 """
 HOP_SECONDS = 0.010
+HIGHEST = np.float32(32767 / 32768)
 LEVELS = {"functionals": "Functionals", "lld": "LowLevelDescriptors"}
 
 
 def load(folder: str, parameters: Dict[str, Any]) -> Embed:
     """Return an embed for mono samples at any rate: one row a recording, or one every 10 ms at level lld.
 
+    What lies beyond full scale is clipped: openSMILE computes with 16-bit integers, which would wrap around.
     BadInput for a recording too short for the set.
     """
     import opensmile
@@ -40,7 +42,7 @@ def load(folder: str, parameters: Dict[str, Any]) -> Embed:
     def embed(samples: np.ndarray, sample_rate: int) -> Output:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="Segment too short")  # its NaN are refused below
-            table = smile.process_signal(samples, sample_rate)
+            table = smile.process_signal(np.clip(samples, -1.0, HIGHEST), sample_rate)
         values = table.to_numpy(np.float32)
         seconds = len(samples) / sample_rate
         if not len(values) or not np.isfinite(values).all():
