@@ -26,13 +26,15 @@ _signals: list[int] = []
 HUNG_UP = 141
 """What a shell makes of SIGPIPE."""
 
-app = typer.Typer(
-    name="modelctl",
-    help="Keeps a shelf of audio feature extractors, and runs all of them through one call.",
-    rich_markup_mode=None,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
+
+def _empty_app() -> typer.Typer:
+    words = "Keeps a shelf of audio feature extractors, and runs all of them through one call."
+    return typer.Typer(
+        name="modelctl", help=words, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False
+    )
+
+
+app = _empty_app()
 
 
 class Engine(StrEnum):
@@ -281,7 +283,7 @@ def run_words(words: list[str]) -> int:
     """Carry out one command line and return its exit code."""
     as_json = "--json" in words
     try:
-        code = app(words or ["--help"], prog_name="modelctl", standalone_mode=False) or 0
+        code = _app_for(words)(words or ["--help"], prog_name="modelctl", standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except BrokenPipeError:
@@ -294,6 +296,18 @@ def run_words(words: list[str]) -> int:
         if code == INTERRUPTED
         else code
     )
+
+
+def _app_for(words: list[str]) -> typer.Typer:
+    """Return an app with the asked-for command alone: making ready all of them takes longer than reading manifests."""
+    asked = [
+        one for one in app.registered_commands if one.callback and words[:1] == [one.name or one.callback.__name__]
+    ]
+    if not asked:
+        return app
+    alone = _empty_app()
+    alone.registered_callback, alone.registered_commands = app.registered_callback, asked
+    return alone
 
 
 def _translated(error: Exception) -> ModelctlError:
