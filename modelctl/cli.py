@@ -166,7 +166,7 @@ def fetch(
 def run(
     context: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", show_default=False)],
-    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO...", show_default=False)],
+    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO...", show_default=False, readable=False)],
     layer: Layer = None,
     param: Params = None,
     level: LevelOption = Level.FRAMES,
@@ -211,7 +211,7 @@ def run(
 @app.command()
 def extract(
     context: typer.Context,
-    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO|DIR...", show_default=False)],
+    audio: Annotated[list[Path], typer.Argument(metavar="AUDIO|DIR...", show_default=False, readable=False)],
     model: Annotated[
         list[str], typer.Option("--model", metavar="M[,M]...|all", help="Which models; all: every one that is ready.")
     ],

@@ -71,6 +71,10 @@ class Session:
                 f"{recording.name}: {len(samples) / rate:.3f} s, and {self.model.name} needs {needed:.3f} s",
                 hint="leave it out, or choose another model",
             )
+        if not samples.any():
+            raise AudioError(
+                f"{recording.name}: its channels cancel each other out when mixed", hint="mix it otherwise"
+            )
         try:
             output = self.embed(samples, rate)
         except BadInput as error:

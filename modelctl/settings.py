@@ -64,7 +64,10 @@ def _read_config(environ: Mapping[str, str]) -> dict[str, Any]:
         if environ.get("MODELCTL_CONFIG"):
             raise UsageError(f"{path}: no such config file", hint="check MODELCTL_CONFIG")
         return {}
-    config = yamlfile.read(path)
+    try:
+        config = yamlfile.read(path)
+    except yamlfile.EmptyFile:
+        return {}
     if not isinstance(config, dict):
         raise UsageError(f"{path}: a config file holds keys and values", hint=f"known keys: {', '.join(KEYS)}")
     for key in config:

@@ -16,6 +16,11 @@ import yaml
 
 from modelctl.errors import ManifestError
 
+
+class EmptyFile(ManifestError):
+    """A file that holds nothing but comments; for a config file that is nothing wrong."""
+
+
 LARGEST_FILE = 1 << 20
 """Bytes; a manifest is a page or two, and what is larger is something else."""
 
@@ -89,7 +94,7 @@ def compose(path: Path) -> Any:
     except RecursionError as error:
         raise ManifestError(f"{path}: nested too deeply for a manifest") from error
     if node is None:
-        raise ManifestError(f"{path}: the file is empty", hint="a manifest starts with `name:`")
+        raise EmptyFile(f"{path}: the file is empty", hint="a manifest starts with `name:`")
     return node
 
 

@@ -364,3 +364,11 @@ def test_weights_that_changed_under_their_name_are_refused(musicnn: Path) -> Non
 
     with pytest.raises(IntegrityFailure, match="does not have the sha256 of its manifest"):
         package.open("musicnn")
+
+
+@pytest.mark.usefixtures("shelf")
+def test_channels_that_cancel_out_are_not_taken_for_music() -> None:
+    left = np.sin(np.arange(32_000) / 10).astype(np.float32)
+
+    with pytest.raises(AudioError, match="its channels cancel each other out"):
+        package.extract("opensmile", (np.stack([left, -left], axis=1), 16_000))

@@ -73,3 +73,7 @@ def test_a_folder_of_manifests_that_is_named_twice_is_read_once() -> None:
     twice = read_settings({"MODELCTL_MANIFESTS": str(bundled_folder())})
 
     assert twice.manifests == (bundled_folder(),)
+
+
+def test_a_config_file_of_comments_sets_nothing(tmp_path: Path) -> None:
+    assert read_settings(config(tmp_path, "# budget: 5GB\n")).budget is None
