@@ -215,7 +215,9 @@ def extract(
     model: Annotated[
         list[str], typer.Option("--model", metavar="M[,M]...|all", help="Which models; all: every one that is ready.")
     ],
-    out: Annotated[Path, typer.Option(metavar="PATH", help="A folder for the features.")],
+    out: Annotated[
+        Path, typer.Option(metavar="PATH", help="A folder for the features, or for a single one a file.npz.")
+    ],
     layer: Layer = None,
     param: Params = None,
     level: LevelOption = Level.FRAMES,

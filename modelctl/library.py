@@ -122,7 +122,12 @@ def extract_recordings(
 
 
 def features_path(out: Path, model: str, name: Path, ending: str) -> Path:
-    """Return where the features of a recording lie; its ending stays, so that a.flac and a.mp3 do not meet."""
+    """Return where the features of a recording lie; its ending stays, so that a.flac and a.mp3 do not meet.
+
+    Where `out` itself has the ending of features, it is the file.
+    """
+    if out.suffix == f".{ending}":
+        return out
     return out / model / name.with_name(f"{name.name}.{ending}")
 
 

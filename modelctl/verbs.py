@@ -207,7 +207,10 @@ def extract(
         raise UsageError(f"no level {level!r}", hint="known: frames, clip")
     found = library.recordings_in(recordings)
     sessions = [pipeline.open_session(work, name, **choices) for name in models_to_run(work, names)]
-    _prepare(out)
+    one_file = out.suffix == f".{format}"
+    if one_file and (len(found), len(sessions)) != (1, 1):
+        raise UsageError(f"{out} holds one recording through one model", hint="name a folder, or drop the ending")
+    _prepare(out.parent if one_file else out)
     return library.extract_recordings(sessions, found, out, level=level, ending=format, report=report)
 
 

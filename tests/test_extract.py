@@ -372,3 +372,16 @@ def test_channels_that_cancel_out_are_not_taken_for_music() -> None:
 
     with pytest.raises(AudioError, match="its channels cancel each other out"):
         package.extract("opensmile", (np.stack([left, -left], axis=1), 16_000))
+
+
+@pytest.mark.usefixtures("shelf")
+def test_a_single_one_may_go_to_a_file(tmp_path: Path, modelctl: Modelctl) -> None:
+    out = tmp_path / "deep" / "one.npz"
+
+    alone = modelctl("extract", CLIP, "--model", "opensmile", "--out", out)
+    two = modelctl("extract", CLIP, "--model", "opensmile,librosa", "--out", tmp_path / "two.npz")
+
+    assert alone.code == 0
+    assert load_features(out).dim == 88
+    assert two.code == 2
+    assert "holds one recording through one model" in two.err
