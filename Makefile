@@ -39,9 +39,12 @@ $(VENV)/pyvenv.cfg:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed; name one with make PYTHON=..." >&2; exit 1; }
 	@echo "making $(VENV) with $$($(PYTHON) --version)" && $(PYTHON) -m venv $(VENV)
 
+# The demo does without torch where pip would take the CUDA build: nearly 3 GB for a first look.
 $(VENV)/.demo: $(VENV)/pyvenv.cfg pyproject.toml $(PINS)
 	@echo "installing modelctl and what the demo's models need"
-	@$(PIP) torch safetensors --editable '.[audio]' && $(BIN)/python -m compileall -q modelctl && touch $@
+	@$(PIP) --editable '.[audio]' && $(BIN)/python -m compileall -q modelctl
+	@if PIP_CONSTRAINT=$(PINS) $(BIN)/python tests/torch_is_light.py; then $(PIP) torch safetensors; fi
+	@touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
 	@echo "installing what the tests need"

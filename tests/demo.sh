@@ -9,19 +9,27 @@ show() {
     "$@"
 }
 
+if python -c 'import torch' 2>/dev/null; then
+    heard=musicnn models=musicnn,librosa,essentia,opensmile
+else
+    heard=opensmile models=librosa,essentia,opensmile
+    echo "pip would take torch's CUDA build here (nearly 3 GB), so Musicnn is fetched and proven, and not run;"
+    echo "with PIP_EXTRA_INDEX_URL set to the index of CPU builds that PyTorch's start page names, it is: make clean demo"
+fi
+
 show modelctl status
 show modelctl fetch musicnn
 show modelctl list --for genre-classification
-show modelctl run musicnn "$clip"
+show modelctl run "$heard" "$clip"
 show modelctl run librosa "$clip"
-show modelctl extract "$clip" --model musicnn,librosa,essentia,opensmile --out .demo/features
-printf '\n>>> features = modelctl.extract("musicnn", "%s")\n' "$clip"
-python - "$clip" <<'PYTHON'
+show modelctl extract "$clip" --model "$models" --out .demo/features
+printf '\n>>> features = modelctl.extract("%s", "%s")\n' "$heard" "$clip"
+python - "$heard" "$clip" <<'PYTHON'
 import sys
 
 import modelctl
 
-features = modelctl.extract("musicnn", sys.argv[1])
+features = modelctl.extract(sys.argv[1], sys.argv[2])
 print("values", features.values.shape, "clip", features.clip.shape, "times", features.times.round(2))
-print("layer", features.provenance["layer"], "of", features.provenance["parameters"]["checkpoint"])
+print("what ran:", features.provenance["model"], features.provenance["layer"] or "", features.provenance["parameters"])
 PYTHON
