@@ -9,7 +9,7 @@ def main() -> None:
     What imports allocate stays until the end, so collecting garbage between them is a tenth of start-up for nothing.
     """
     gc.disable()
-    from modelctl.cli import main as run
+    from modelctl.shell import main as run
 
     gc.freeze()
     run()

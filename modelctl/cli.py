@@ -1,40 +1,36 @@
-"""Words to one verb, its result to the screen, an exit code to the shell."""
+"""Words to one verb, its result to the screen."""
 
 from __future__ import annotations
 
 import gc
-import os
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from modelctl import __version__
-from modelctl.errors import Interrupted, ModelctlError, PartialFailure, UsageError, from_os_error
+from modelctl import __version__, interrupts
+from modelctl.errors import PartialFailure, UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from modelctl.verbs import Heard
     from modelctl.work import Work
 
-INTERRUPTED = Interrupted.exit_code
-_signals: list[int] = []
-"""The interruptions that came."""
-HUNG_UP = 141
-"""What a shell makes of SIGPIPE."""
 
-
-def _empty_app() -> typer.Typer:
+def empty_app() -> typer.Typer:
+    """Return an app without commands."""
     words = "Keeps a shelf of audio feature extractors, and runs all of them through one call."
     return typer.Typer(
         name="modelctl", help=words, rich_markup_mode=None, add_completion=False, pretty_exceptions_enable=False
     )
 
 
-app = _empty_app()
+app = empty_app()
 
 
 class Engine(StrEnum):
@@ -197,15 +193,19 @@ def run(
         )
     screen = _render().console()
     if heard.failed:
-        if not json:
-            portrait.print_all(heard.done, screen)
-        result = _json().of_features(heard.done) | {"failed": _json().failures(heard.failed)}
-        raise PartialFailure(
-            f"{len(heard.failed)} of {len(heard.done) + len(heard.failed)} failed",
-            hint="the others are shown",
-            result=result,
-        )
+        _raise_partial(heard, json, screen)
     _show(json, lambda: _json().of_features(heard.done), lambda: portrait.print_all(heard.done, screen))
+
+
+def _raise_partial(heard: Heard, json: bool, screen: Console) -> NoReturn:
+    """Show what was heard, then say what was not."""
+    from modelctl import portrait
+
+    if not json:
+        portrait.print_all(heard.done, screen)
+    result = _json().of_features(heard.done) | {"failed": _json().failures(heard.failed)}
+    count = f"{len(heard.failed)} of {len(heard.done) + len(heard.failed)} failed"
+    raise PartialFailure(count, hint="the others are shown", result=result)
 
 
 @app.command()
@@ -230,13 +230,12 @@ def extract(
     """Put recordings, and folders of them, through models; features go to OUT/MODEL/NAME.npz."""
     from modelctl import verbs
 
-    names = [name.strip() for part in model for name in part.split(",") if name.strip()]
     work = _work(context, root, manifests)
     with _progress(quiet=json) as report:
         extraction = verbs.extract(
             work,
             audio,
-            names,
+            [name.strip() for part in model for name in part.split(",") if name.strip()],
             out,
             format=format.value,
             level=level.value,
@@ -251,104 +250,6 @@ def extract(
         hint = "the others are done" if extraction.done else "modelctl info MODEL says what a model hears"
         raise PartialFailure(f"{len(extraction.failed)} of {total} failed", hint=hint, result=done)
     _show(json, lambda: done, lambda: _render().print_extraction(extraction, _render().console()))
-
-
-def main() -> None:
-    """Run the command line; the one place that turns errors into exit codes."""
-    for polite in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(polite, _interrupt)
-    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 - closed by the caller, for good
-    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115 - likewise
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    code = run_words(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except OSError:
-        code = _hang_up() if code == 0 else code
-    raise SystemExit(code)
-
-
-def _interrupt(number: int, _frame: object) -> None:
-    """Let every polite end run the same clean-up; noted, too, since a decoder's callback may swallow what is raised."""
-    _signals.append(number)
-    raise KeyboardInterrupt
-
-
-def _heed() -> None:
-    """Stop where an interruption was swallowed."""
-    if _signals:
-        raise KeyboardInterrupt
-
-
-def run_words(words: list[str]) -> int:
-    """Carry out one command line and return its exit code."""
-    as_json = "--json" in words
-    try:
-        code = _app_for(words)(words or ["--help"], prog_name="modelctl", standalone_mode=False) or 0
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
-    except BrokenPipeError:
-        return _hang_up()
-    except Exception as error:  # noqa: BLE001 - the one place where every error becomes an exit code
-        return _fail(_translated(error), as_json=as_json)
-    # The parser of words catches Ctrl-C itself and gives no more than the code.
-    return (
-        _fail(Interrupted("interrupted", hint="what was done so far is kept"), as_json=as_json)
-        if code == INTERRUPTED
-        else code
-    )
-
-
-def _app_for(words: list[str]) -> typer.Typer:
-    """Return an app with the asked-for command alone: making ready all of them takes longer than reading manifests."""
-    asked = [
-        one for one in app.registered_commands if one.callback and words[:1] == [one.name or one.callback.__name__]
-    ]
-    if not asked:
-        return app
-    alone = _empty_app()
-    alone.registered_callback, alone.registered_commands = app.registered_callback, asked
-    return alone
-
-
-def _translated(error: Exception) -> ModelctlError:
-    """Return our error for what the system refused, the parser of words objected to, or nobody foresaw."""
-    if isinstance(error, ModelctlError):
-        return error
-    if isinstance(error, OSError):
-        return from_os_error(error, str(error.filename or "refused"), hint="check the path and its permissions")
-    if hasattr(error, "format_message"):
-        return _usage(error)
-    if os.environ.get("MODELCTL_TRACEBACK"):
-        raise error
-    message = f"unforeseen {type(error).__name__}: {error}"
-    return ModelctlError(message, hint="set MODELCTL_TRACEBACK=1 to see where, and report it")
-
-
-def _hang_up() -> int:
-    """Stop writing to a reader that is gone, so that nothing complains when Python closes."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return HUNG_UP
-
-
-def _usage(error: Any) -> UsageError:
-    """Turn what the parser of words objects to into one of ours."""
-    context = getattr(error, "ctx", None)
-    where = context.command_path if context else "modelctl"
-    message = error.format_message()
-    return UsageError(message[:1].lower() + message[1:].rstrip("."), hint=f"{where} --help")
-
-
-def _fail(error: ModelctlError, *, as_json: bool) -> int:
-    try:
-        if as_json:
-            typer.echo(_json().dumps(_json().of_error(error)))
-        else:
-            _render().print_error(error, _render().console(stderr=True))
-    except OSError:  # Nobody can be told; the exit code still says it.
-        _hang_up()
-    return error.exit_code
 
 
 def _work(context: typer.Context, root: Path | None, manifests: list[Path] | None) -> Work:
@@ -402,14 +303,14 @@ def _progress(*, quiet: bool) -> Iterator[Callable[[Path], None]]:
     """Count recordings on stderr where that is a terminal; what comes now is long, so garbage is collected again."""
     gc.enable()
     if quiet or not sys.stderr.isatty():
-        yield lambda _path: _heed()
+        yield lambda _path: interrupts.heed()
         return
     count = 0
     with _render().wheel("loading") as wheel:
 
         def report(path: Path) -> None:
             nonlocal count
-            _heed()
+            interrupts.heed()
             count += 1
             wheel.update(_render().plain(f"{count} done, last {path.name}"))
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from modelctl.cli import run_words
+from modelctl.shell import run_words
 
 pytest_plugins = ("musicnn_files",)
 
@@ -48,6 +48,15 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     root.mkdir()
     monkeypatch.setenv("MODELCTL_ROOT", str(root))
     return root
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of manifests beside modelctl's own."""
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    monkeypatch.setenv("MODELCTL_MANIFESTS", str(folder))
+    return folder
 
 
 @pytest.fixture

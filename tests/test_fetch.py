@@ -18,15 +18,6 @@ CONTENT = b"the weights of a toy " * 1000
 
 
 @pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder of manifests beside modelctl's own."""
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    monkeypatch.setenv("MODELCTL_MANIFESTS", str(folder))
-    return folder
-
-
-@pytest.fixture
 def source(tmp_path: Path) -> str:
     return put(tmp_path / "source" / "toy.bin", CONTENT).as_uri()
 

@@ -20,14 +20,6 @@ WEIGHTS = b"weights"
 SOURCE = "https://example.org/toy.bin"
 
 
-@pytest.fixture
-def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    monkeypatch.setenv("MODELCTL_MANIFESTS", str(folder))
-    return folder
-
-
 @pytest.mark.usefixtures("shelf")
 @pytest.mark.parametrize("module", ["evil.x", "..x", "a b", "-m", "a/b"])
 def test_a_manifest_cannot_have_a_module_imported(mine: Path, module: str, modelctl: Modelctl) -> None:

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "modelctl"
 
 LAYERS: dict[str, int] = {
     "errors": 0,
+    "interrupts": 0,
     "model": 0,
     "paths": 0,
     "units": 1,
@@ -45,7 +46,8 @@ LAYERS: dict[str, int] = {
     "portrait": 8,
     "render": 8,
     "cli": 9,
-    "__main__": 10,
+    "shell": 10,
+    "__main__": 11,
     "__init__": 10,
 }
 """A room imports only from rooms with a lower number."""
@@ -114,7 +116,7 @@ def test_nothing_heavy_is_imported_at_the_top_of_a_module(path: Path) -> None:
 def test_looking_at_the_shelf_imports_nothing_heavy(words: list[str], shelf: Path) -> None:
     script = (
         "import sys\n"
-        "from modelctl.cli import run_words\n"
+        "from modelctl.shell import run_words\n"
         f"run_words({words!r})\n"
         f"print(*sorted({HEAVY!r} & set(sys.modules)), file=sys.stderr)\n"
     )
